@@ -1,0 +1,310 @@
+import { err, ok, type Result } from 'neverthrow';
+import type { ConsumerPool } from '../pool/consumer-pool.ts';
+import type { LoadMeter } from '../pool/load-meter.ts';
+import { QueueEventName } from '../queue-events/names.ts';
+import type { QueueEventSource } from '../queue-events/queue-events.ts';
+import type { Clock } from '../schedule/clock.ts';
+import { type AnyCollector, registrationOf } from './collector.ts';
+import { asRouterError, RouterError, UnroutedError } from './errors.ts';
+import type { EventHost, QueuedEvent } from './event.ts';
+import { FullControl } from './full-control.ts';
+import { Handover } from './handover.ts';
+import type { Ledger } from './ledger.ts';
+import type { QueueSettings } from './options.ts';
+import type { Registration } from './registration.ts';
+import { Router } from './router.ts';
+import { SimpleRouter } from './simple-router.ts';
+import { Task } from './task.ts';
+import { describeTask, TaskRunner, type TaskSink } from './task-runner.ts';
+
+/** What a dispatcher works with. */
+export interface DispatcherParts {
+  readonly settings: QueueSettings;
+  readonly clock: Clock;
+  readonly ledger: Ledger;
+  readonly meter: LoadMeter;
+  readonly events: QueueEventSource;
+  readonly pool: ConsumerPool<QueuedEvent>;
+  /** Called when everything accepted has settled and no consumer is busy. */
+  readonly onIdle: () => void;
+}
+
+/**
+ * The way of one payload, from the claim of a consumer to its results:
+ *
+ *     claimed → start → select → hand over → (tasks) → taskDone → settle → workEnded
+ *
+ * A payload's tasks run concurrently. Its consumer is busy until the last of them ends, also if the event was settled
+ * before; a task that is parked does not keep it.
+ */
+export class Dispatcher implements EventHost, TaskSink {
+  readonly clock: Clock;
+  readonly #settings: QueueSettings;
+  readonly #ledger: Ledger;
+  readonly #meter: LoadMeter;
+  readonly #events: QueueEventSource;
+  readonly #pool: ConsumerPool<QueuedEvent>;
+  readonly #onIdle: () => void;
+  readonly #runner: TaskRunner;
+  readonly #fullControl: FullControl;
+  #router: Router = new SimpleRouter();
+  /** The router is ours: what it selects needs no check. */
+  #trusted = false;
+  /** The router has a `handleEvent` of its own. */
+  #controlled = false;
+
+  constructor(parts: DispatcherParts) {
+    this.clock = parts.clock;
+    this.#settings = parts.settings;
+    this.#ledger = parts.ledger;
+    this.#meter = parts.meter;
+    this.#events = parts.events;
+    this.#pool = parts.pool;
+    this.#onIdle = parts.onIdle;
+    this.#runner = new TaskRunner(parts.pool, parts.ledger, parts.events, parts.clock, parts.settings.maxParked, this);
+    this.#fullControl = new FullControl(this, parts.pool, parts.clock, parts.settings.routerTimeout);
+  }
+
+  /** From now on this router selects. */
+  use(router: Router): void {
+    this.#router = router;
+    this.#trusted = router.select === SimpleRouter.prototype.select;
+    this.#controlled = router.handleEvent !== Router.prototype.handleEvent;
+  }
+
+  claimed(event: QueuedEvent): void {
+    if (event.status === 'settled') return;
+    if (event.status === 'parked') this.#ledger.parked--;
+    event.status = 'running';
+    this.#ledger.inFlight++;
+    if (event.extras?.measuredAt !== undefined) this.#measureWait(event);
+  }
+
+  start(event: QueuedEvent): boolean {
+    const goesOn = event.status !== 'settled' && this.#begin(event);
+    if (!goesOn) this.#freed(event);
+    return goesOn;
+  }
+
+  /** A task is done for good: its result counts, unless the event has settled without it. */
+  taskDone(task: Task, result: Result<unknown, unknown>): void {
+    const { event, handover } = task;
+    if (event.status === 'settled') {
+      this.#ledger.late++;
+      return;
+    }
+    event.taskDone(task.registration.key, result);
+    if (handover === undefined) {
+      event.outcome = result;
+      this.settle(event);
+    } else if (handover.put(task.index, result)) {
+      if (handover.complete === undefined) this.settle(event);
+      else handover.complete();
+    }
+    if (this.#events.listening !== 0) this.#tellEnded(task, result);
+  }
+
+  workEnded(event: QueuedEvent): void {
+    this.#freed(event);
+    this.#pool.release();
+  }
+
+  /** The outcome of an accepted event stands. */
+  settle(event: QueuedEvent): void {
+    if (event.status === 'running') this.#ledger.inFlight--;
+    else if (event.status === 'parked') this.#ledger.parked--;
+    this.#ledger.settled++;
+    event.settled();
+    if (event.extras?.parked !== undefined) this.#runner.forget(event);
+  }
+
+  giveUp(event: QueuedEvent, error: Error): boolean {
+    if (event.status === 'settled') return false;
+    if (event.status === 'waiting') this.#pool.withdraw(event);
+    this.#revoke(event, error);
+    this.checkIdle();
+    return true;
+  }
+
+  /** Settles everything that was accepted, with this error for what is not done. No processor may be on the stack. */
+  giveUpAll(error: Error): void {
+    this.clear(error);
+    for (const event of this.#pool.unstarted()) this.giveUp(event, error);
+    for (const event of this.#runner.underWay()) this.giveUp(event, error);
+    for (const event of this.#fullControl.underWay()) this.giveUp(event, error);
+  }
+
+  /** Settles everything that waits. Returns how many that were. */
+  clear(error: Error): number {
+    let count = 0;
+    for (let event = this.#pool.takeWaiting(); event !== undefined; event = this.#pool.takeWaiting()) {
+      this.#revoke(event, error);
+      count++;
+    }
+    return count;
+  }
+
+  /** Settles an event that an overflow took out of the waiting order. Runs no user code. */
+  drop(event: QueuedEvent, error: Error): void {
+    this.#ledger.dropped++;
+    this.abandon(event, error);
+    if (this.#events.observed(QueueEventName.DROPPED)) {
+      this.#events.defer(QueueEventName.DROPPED, { id: event.id, error });
+    }
+  }
+
+  resume(task: Task): void {
+    this.#runner.resume(task);
+  }
+
+  checkIdle(): void {
+    if (this.#ledger.settled === this.#ledger.accepted && this.#pool.busy === 0) this.#onIdle();
+  }
+
+  /** A router failed, or its router call did: the event settles with one Err. */
+  failRouting(event: QueuedEvent, error: Error): void {
+    if (event.status === 'settled') return;
+    event.outcome = err(error);
+    this.settle(event);
+  }
+
+  /** Each collector once, in order of registration. Throws for what is no collector of this queue. */
+  check(selected: readonly AnyCollector[]): readonly AnyCollector[] {
+    if (!Array.isArray(selected)) throw new RouterError(`the router selected no array, but a ${typeof selected}`);
+    let last = -1;
+    let ordered = true;
+    for (const collector of selected) {
+      const { position } = this.registrationOf(collector);
+      if (position <= last) ordered = false;
+      last = position;
+    }
+    if (ordered) return selected;
+    const once = [...new Set<AnyCollector>(selected)];
+    return once.sort((a, b) => this.registrationOf(a).position - this.registrationOf(b).position);
+  }
+
+  registrationOf(collector: AnyCollector): Registration {
+    const registration = registrationOf(collector);
+    if (registration?.owner === this.#ledger) return registration;
+    throw new RouterError(`the router selected collector "${collector.key}", which is not in this queue`);
+  }
+
+  /** The result of a payload that matches nobody. */
+  unrouted(event: QueuedEvent): Result<undefined, UnroutedError> {
+    this.#ledger.unrouted++;
+    if (this.#events.observed(QueueEventName.UNROUTED)) this.#events.emit(QueueEventName.UNROUTED, { id: event.id });
+    return this.#settings.onUnrouted === 'ok'
+      ? ok(undefined)
+      : err(new UnroutedError('no collector matched the payload'));
+  }
+
+  /** True if the work goes on. */
+  #begin(event: QueuedEvent): boolean {
+    const extras = event.extras;
+    if (extras?.resumed !== undefined) {
+      const { resumed } = extras;
+      extras.resumed = undefined;
+      return this.#runner.runResumed(event, resumed);
+    }
+    if (this.#controlled) return this.#fullControl.begin(event, this.#router);
+    let selected: readonly AnyCollector[];
+    try {
+      selected = this.#router.select(event.payload as NonNullable<QueuedEvent['payload']>);
+      if (!this.#trusted) selected = this.check(selected);
+    } catch (thrown) {
+      this.failRouting(event, asRouterError(thrown));
+      return false;
+    }
+    return this.#handOver(event, selected);
+  }
+
+  #handOver(event: QueuedEvent, selected: readonly AnyCollector[]): boolean {
+    if (selected.length === 1) return this.#handOverToOne(event, selected);
+    if (selected.length === 0) {
+      event.outcome = this.unrouted(event);
+      this.settle(event);
+      return false;
+    }
+    const handover = new Handover(selected);
+    event.collectors = selected;
+    event.outcome = handover;
+    this.runAll(event, handover);
+    return event.active > 0;
+  }
+
+  #handOverToOne(event: QueuedEvent, selected: readonly AnyCollector[]): boolean {
+    const registration = registrationOf(selected[0] as AnyCollector) as Registration;
+    registration.unfinished++;
+    event.collectors = selected;
+    event.active = 1;
+    const task = new Task(event, event.payload as NonNullable<QueuedEvent['payload']>, registration, undefined, 0, 1);
+    if (this.#runner.run(task)) return true;
+    event.active = 0;
+    return false;
+  }
+
+  /** Starts a task for each collector of a handover. `active` holds those that go on. */
+  runAll(event: QueuedEvent, handover: Handover): void {
+    const { collectors } = handover;
+    const payload = event.payload as NonNullable<QueuedEvent['payload']>;
+    event.active += collectors.length;
+    for (let at = 0; at < collectors.length; at++) {
+      if (event.status !== 'settled') {
+        const registration = registrationOf(collectors[at] as AnyCollector) as Registration;
+        registration.unfinished++;
+        if (this.#runner.run(new Task(event, payload, registration, handover, at, 1))) continue;
+      }
+      event.active--;
+    }
+  }
+
+  /** No work of the event holds its consumer any more. What is parked will come back. */
+  #freed(event: QueuedEvent): void {
+    if (event.status === 'running') {
+      event.status = 'parked';
+      this.#ledger.inFlight--;
+      this.#ledger.parked++;
+    }
+    const extras = event.extras;
+    if (extras?.measuredAt === undefined) return;
+    this.#meter.served(this.clock.now() - extras.measuredAt);
+    extras.measuredAt = undefined;
+  }
+
+  /** Settles with what is there and an error for the rest, then tells the work that nobody wants it any more. */
+  abandon(event: QueuedEvent, error: Error): void {
+    const failed = err(error);
+    const routerCall = event.extras?.routerCall;
+    if (routerCall !== undefined) event.outcome = routerCall.giveUp(failed) ?? failed;
+    else if (event.outcome instanceof Handover) event.outcome.fill(failed);
+    else event.outcome = failed;
+    const tasks = event.tasks;
+    event.needExtras().abortReason = error;
+    this.settle(event);
+    routerCall?.completeAll();
+    for (let task = tasks; task !== undefined; task = task.sibling) task.abort(error);
+  }
+
+  #revoke(event: QueuedEvent, error: Error): void {
+    this.#ledger.cancelled++;
+    this.abandon(event, error);
+    if (this.#events.observed(QueueEventName.REVOKED)) {
+      this.#events.emit(QueueEventName.REVOKED, { id: event.id, error });
+    }
+  }
+
+  #measureWait(event: QueuedEvent): void {
+    const extras = event.needExtras();
+    const now = this.clock.now();
+    this.#meter.waited(now - (extras.measuredAt as number));
+    extras.measuredAt = now;
+  }
+
+  #tellEnded(task: Task, result: Result<unknown, unknown>): void {
+    const name = result.isOk() ? QueueEventName.FINISHED : QueueEventName.ERROR_TASK;
+    if (!this.#events.observed(name)) return;
+    const duration = task.startedAt === undefined ? undefined : this.clock.now() - task.startedAt;
+    if (result.isOk()) this.#events.emit(QueueEventName.FINISHED, { ...describeTask(task), duration });
+    else this.#events.emit(QueueEventName.ERROR_TASK, { ...describeTask(task), duration, error: result.error });
+  }
+}

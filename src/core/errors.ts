@@ -1,0 +1,209 @@
+/**
+ * Every error of the library has a stable {@link CollectorQueueError.code | code}; match on that, never on a message.
+ * Misuse (a wrong argument, a call in the wrong state) throws; work that fails settles its event with an `Err`.
+ */
+
+/** The stable codes, one per error class. */
+export const ErrorCode = {
+  INVALID_ARGUMENT: 'CQ_INVALID_ARGUMENT',
+  NOT_INITIALIZED: 'CQ_NOT_INITIALIZED',
+  LIFECYCLE: 'CQ_LIFECYCLE',
+  PROCESSOR: 'CQ_PROCESSOR',
+  ROUTER: 'CQ_ROUTER',
+  ROUTER_TIMEOUT: 'CQ_ROUTER_TIMEOUT',
+  UNROUTED: 'CQ_UNROUTED',
+  QUEUE_FULL: 'CQ_QUEUE_FULL',
+  DROPPED: 'CQ_DROPPED',
+  PARKED_FULL: 'CQ_PARKED_FULL',
+  CANCELLED: 'CQ_CANCELLED',
+  CLEARED: 'CQ_CLEARED',
+  QUEUE_CLOSED: 'CQ_QUEUE_CLOSED',
+  QUEUE_ABORTED: 'CQ_QUEUE_ABORTED',
+  SHUTDOWN_TIMEOUT: 'CQ_SHUTDOWN_TIMEOUT',
+  WAIT_TIMEOUT: 'CQ_WAIT_TIMEOUT',
+} as const;
+export type ErrorCode = (typeof ErrorCode)[keyof typeof ErrorCode];
+
+/**
+ * The base of every error that the library makes while it works.
+ * Only {@link InvalidArgumentError} stands apart, because a wrong argument is a `TypeError` to JavaScript.
+ */
+export abstract class CollectorQueueError extends Error {
+  /** Stable across releases. */
+  abstract readonly code: ErrorCode;
+  /** Whether sending the same payload again may succeed. */
+  readonly retryable: boolean = false;
+
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+  }
+}
+
+/** A wrong argument or option. The message names the option, what was expected and what came. */
+export class InvalidArgumentError extends TypeError {
+  readonly code: ErrorCode = ErrorCode.INVALID_ARGUMENT;
+  readonly retryable: boolean = false;
+  override readonly name: string = 'InvalidArgumentError';
+  /** The option or argument, as the caller wrote it: `CollectorQueue: maxConsumers`. */
+  readonly argument: string;
+  /** What would have been right, in words. */
+  readonly expected: string;
+
+  constructor(argument: string, expected: string, received: string) {
+    super(`${argument} must be ${expected}, but it is ${received}`);
+    this.argument = argument;
+    this.expected = expected;
+  }
+}
+
+/** Thrown by a send on a queue that was never initialised. */
+export class NotInitializedError extends CollectorQueueError {
+  readonly code: ErrorCode = ErrorCode.NOT_INITIALIZED;
+}
+
+/** One or more lifecycles failed to set up or to shut down. {@link LifecycleError.errors | errors} holds every cause. */
+export class LifecycleError extends CollectorQueueError {
+  readonly code: ErrorCode = ErrorCode.LIFECYCLE;
+  /** Every failure, in the order in which it happened; also of the roll-back. */
+  readonly errors: readonly unknown[];
+
+  constructor(message: string, errors: readonly unknown[]) {
+    super(message, { cause: errors[0] });
+    this.errors = errors;
+  }
+}
+
+/** A processor threw or rejected; `cause` is what it threw. */
+export class ProcessorError extends CollectorQueueError {
+  readonly code: ErrorCode = ErrorCode.PROCESSOR;
+  override readonly retryable: boolean = true;
+  /** The key of the collector whose processor failed. */
+  readonly collectorKey: string;
+
+  constructor(collectorKey: string, cause: unknown) {
+    super(`the processor of collector "${collectorKey}" failed: ${describeThrown(cause)}`, { cause });
+    this.collectorKey = collectorKey;
+  }
+}
+
+/** A router threw, chose what is no collector of its queue, or returned no ResultList. */
+export class RouterError extends CollectorQueueError {
+  readonly code: ErrorCode = ErrorCode.ROUTER;
+}
+
+/** A router's `handleEvent` took longer than the queue's `routerTimeout`. */
+export class RouterTimeoutError extends CollectorQueueError {
+  readonly code: ErrorCode = ErrorCode.ROUTER_TIMEOUT;
+  override readonly retryable: boolean = true;
+}
+
+/** No collector matched, and the queue has `onUnrouted: 'error'`. */
+export class UnroutedError extends CollectorQueueError {
+  readonly code: ErrorCode = ErrorCode.UNROUTED;
+}
+
+/** Refused: `maxSize` payloads wait already. */
+export class QueueFullError extends CollectorQueueError {
+  readonly code: ErrorCode = ErrorCode.QUEUE_FULL;
+  override readonly retryable: boolean = true;
+}
+
+/** Accepted, then dropped in favour of a newer or more urgent payload (`overflow: 'dropOldest'`). */
+export class DroppedError extends CollectorQueueError {
+  readonly code: ErrorCode = ErrorCode.DROPPED;
+  override readonly retryable: boolean = true;
+}
+
+/** A task had to be parked while `maxParked` were parked already. */
+export class ParkedFullError extends CollectorQueueError {
+  readonly code: ErrorCode = ErrorCode.PARKED_FULL;
+  override readonly retryable: boolean = true;
+}
+
+/** Cancelled by `event.cancel(reason)`; `cause` is the reason. */
+export class CancelledError extends CollectorQueueError {
+  readonly code: ErrorCode = ErrorCode.CANCELLED;
+}
+
+/** Waited until `queue.clear()` took it out. */
+export class ClearedError extends CollectorQueueError {
+  readonly code: ErrorCode = ErrorCode.CLEARED;
+}
+
+/** Sent to a queue that shuts down or was shut down. */
+export class QueueClosedError extends CollectorQueueError {
+  readonly code: ErrorCode = ErrorCode.QUEUE_CLOSED;
+}
+
+/** Not settled when `shutDownQueue({ drain: false })` gave up on the rest. */
+export class QueueAbortedError extends CollectorQueueError {
+  readonly code: ErrorCode = ErrorCode.QUEUE_ABORTED;
+}
+
+/** Not settled when the time limit of `shutDownQueue` was reached. */
+export class ShutdownTimeoutError extends CollectorQueueError {
+  readonly code: ErrorCode = ErrorCode.SHUTDOWN_TIMEOUT;
+}
+
+/** `wait({ timeout })` reached its limit. The event itself goes on. */
+export class WaitTimeoutError extends CollectorQueueError {
+  readonly code: ErrorCode = ErrorCode.WAIT_TIMEOUT;
+  override readonly retryable: boolean = true;
+}
+
+/** What a router threw, as an error of the router. */
+export function asRouterError(thrown: unknown): RouterError {
+  if (thrown instanceof RouterError) return thrown;
+  return new RouterError(`the router failed: ${describeThrown(thrown)}`, { cause: thrown });
+}
+
+/** Words for anything that can be thrown; never throws itself, whatever the value does. */
+export function describeThrown(thrown: unknown): string {
+  try {
+    if (thrown instanceof Error) return `${thrown.name}: ${thrown.message}`;
+    return typeof thrown === 'string' ? thrown : describe(thrown);
+  } catch {
+    return 'a value that cannot be described';
+  }
+}
+
+/** Words for a value in an error message: short, one line, and never user data of any size. */
+export function describe(value: unknown): string {
+  switch (typeof value) {
+    case 'string':
+      return value.length > 40 ? `a string of ${value.length} characters` : JSON.stringify(value);
+    case 'number':
+    case 'boolean':
+    case 'undefined':
+      return String(value);
+    case 'bigint':
+      return `the bigint ${value}n`;
+    case 'symbol':
+      return 'a symbol';
+    case 'function':
+      return describeFunction(value);
+    default:
+      return describeObject(value);
+  }
+}
+
+function describeFunction(value: object): string {
+  try {
+    const name = (value as { name?: unknown }).name;
+    return typeof name === 'string' && name !== '' ? `the function ${name}` : 'a function';
+  } catch {
+    return 'a function';
+  }
+}
+
+function describeObject(value: unknown): string {
+  if (value === null) return 'null';
+  try {
+    if (Array.isArray(value)) return value.length === 0 ? 'an empty array' : `an array of length ${value.length}`;
+    const name = (value as object).constructor?.name;
+    return typeof name === 'string' && name !== '' && name !== 'Object' ? `a ${name}` : 'an object';
+  } catch {
+    return 'an object';
+  }
+}

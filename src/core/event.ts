@@ -1,0 +1,299 @@
+import type { AsyncResource } from 'node:async_hooks';
+import { randomUUID } from 'node:crypto';
+import type { Result } from 'neverthrow';
+import type { Work } from '../pool/consumer-pool.ts';
+import type { Clock } from '../schedule/clock.ts';
+import { checkDuration, checkOptions } from './checks.ts';
+import type { AnyCollector } from './collector.ts';
+import { CancelledError, describe, InvalidArgumentError, WaitTimeoutError } from './errors.ts';
+import { Handover } from './handover.ts';
+import type { Payload } from './payload.ts';
+import { type AnyResultOf, type Outcomes, ResultList } from './results.ts';
+import type { RouterCall } from './router-call.ts';
+import type { Task } from './task.ts';
+
+/**
+ * Where an event stands: waiting for a consumer; running, from the claim of a consumer; parked, when every unfinished
+ * task of it is parked; settled, for good.
+ */
+export type EventStatus = 'waiting' | 'running' | 'parked' | 'settled';
+
+/** Limits of {@link CollectorEvent.wait}. They end the waiting, not the event. */
+export interface WaitOptions {
+  /** Ends the waiting with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+  /**
+   * Milliseconds.
+   * @default Infinity
+   */
+  readonly timeout?: number | undefined;
+}
+
+/**
+ * The handle of a send. It settles exactly once, to a {@link ResultList}. It is not thenable, so awaiting a send does
+ * not wait for the results. Ignoring it is fine: it never raises an unhandled rejection.
+ *
+ * @typeParam M - the outcomes of the collectors that may take the payload, by key
+ */
+export interface CollectorEvent<M extends Outcomes = Outcomes> {
+  /** A UUID, made when first read. */
+  readonly id: string;
+  readonly status: EventStatus;
+  /** The results: undefined until the event has settled, then always the same list. */
+  getResult(): ResultList<M> | undefined;
+  /**
+   * Resolves to the results. Rejects only through its own limits: with the signal's reason, or with a
+   * {@link WaitTimeoutError}; throws an {@link InvalidArgumentError} for wrong limits.
+   */
+  wait(options?: WaitOptions): Promise<ResultList<M>>;
+  /**
+   * Settles the event at once: tasks that are done keep their results, the others get an `Err(CancelledError)` with
+   * the reason as its cause. What waits never runs; what runs sees its signal, and keeps its consumer until it ends.
+   * False if the event had settled before.
+   */
+  cancel(reason?: unknown): boolean;
+  /**
+   * Iterates over the collectors' results as they come in; a collector's key is undefined in the one result of an event
+   * that no collector took. Results that came before the iteration began come in order of registration.
+   */
+  [Symbol.asyncIterator](): AsyncGenerator<[collectorKey: string | undefined, result: AnyResultOf<M>], void, void>;
+}
+
+/** What an event needs from the queue run that it was sent to. */
+export interface EventHost {
+  readonly clock: Clock;
+  /** A consumer was found. */
+  claimed(event: QueuedEvent): void;
+  /** A consumer takes it. True if the work goes on. */
+  start(event: QueuedEvent): boolean;
+  /** Settles it early, with this error for what is not done. False if it was settled. */
+  giveUp(event: QueuedEvent, error: Error): boolean;
+  /** A parked task wants to come back. */
+  resume(task: Task): void;
+}
+
+/** What few events need. */
+export interface Extras {
+  id: string | undefined;
+  /** The sender's async context, with `asyncContext: true`. */
+  scope: AsyncResource | undefined;
+  /** When it was accepted, then when it was claimed, if this event is one of those measured. */
+  measuredAt: number | undefined;
+  /** Its way through a router with full control. */
+  routerCall: RouterCall | undefined;
+  parked: Set<Task> | undefined;
+  /** Parked tasks that were resumed and wait for a consumer. */
+  resumed: Task[] | undefined;
+  abortReason: unknown;
+  /** Kept once somebody iterates. */
+  log: ResultLog | undefined;
+}
+
+/** The event of an in-process queue. Also its own node in the waiting order: waiting allocates nothing else. */
+export class QueuedEvent implements CollectorEvent, Work<QueuedEvent> {
+  next: QueuedEvent | undefined = undefined;
+  previous: QueuedEvent | undefined = undefined;
+  readonly priority: number;
+  sequence = 0;
+  readonly host: EventHost;
+  /** Let go when the event settles. */
+  payload: Payload | undefined;
+  status: EventStatus = 'waiting';
+  /** The collectors that it was handed to. */
+  collectors: readonly AnyCollector[] = NOBODY;
+  /** The result of its only task, or the results of several, and finally the list, once somebody asked for it. */
+  outcome: Result<unknown, unknown> | Handover | ResultList | undefined = undefined;
+  /** Work that goes on: tasks, and the call of a router with full control. It holds a consumer while this is not 0. */
+  active = 0;
+  /** The list of its tasks, newest first, as long as they may have to be aborted. */
+  tasks: Task | undefined = undefined;
+  #extras: Extras | undefined = undefined;
+  /** Made when somebody waits; not made for one who comes later. */
+  #promise: Promise<ResultList> | undefined = undefined;
+  #resolve: ((list: ResultList) => void) | undefined = undefined;
+
+  constructor(host: EventHost, payload: Payload, priority: number) {
+    this.host = host;
+    this.payload = payload;
+    this.priority = priority;
+  }
+
+  claim(): void {
+    this.host.claimed(this);
+  }
+
+  run(): boolean {
+    return this.host.start(this);
+  }
+
+  get id(): string {
+    const extras = this.needExtras();
+    extras.id ??= randomUUID();
+    return extras.id;
+  }
+
+  /** The reason that signals give which are first read after the event was given up. */
+  get abortReason(): unknown {
+    return this.#extras?.abortReason;
+  }
+
+  get extras(): Extras | undefined {
+    return this.#extras;
+  }
+
+  needExtras(): Extras {
+    this.#extras ??= {
+      id: undefined,
+      scope: undefined,
+      measuredAt: undefined,
+      routerCall: undefined,
+      parked: undefined,
+      resumed: undefined,
+      abortReason: undefined,
+      log: undefined,
+    };
+    return this.#extras;
+  }
+
+  getResult(): ResultList | undefined {
+    if (this.status !== 'settled') return undefined;
+    if (!(this.outcome instanceof ResultList))
+      this.outcome = this.#listOf(this.outcome as Result<unknown, unknown> | Handover);
+    return this.outcome;
+  }
+
+  wait(options?: WaitOptions): Promise<ResultList> {
+    if (options !== undefined) return waitWithin(this, this.host.clock, options);
+    if (this.status === 'settled') return Promise.resolve(this.getResult() as ResultList);
+    if (this.#promise === undefined) {
+      this.#promise = new Promise(executor);
+      this.#resolve = resolveNewest;
+    }
+    return this.#promise;
+  }
+
+  cancel(reason?: unknown): boolean {
+    if (this.status === 'settled') return false;
+    return this.host.giveUp(this, new CancelledError('the event was cancelled', { cause: reason }));
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<[string | undefined, AnyResultOf<Outcomes>], void, void> {
+    const extras = this.needExtras();
+    extras.log ??= new ResultLog(this.#resultsSoFar());
+    const { log } = extras;
+    for (let at = 0; ; ) {
+      for (; at < log.entries.length; at++) yield log.entries[at] as LogEntry;
+      if (this.status === 'settled') return;
+      await log.nextChange();
+    }
+  }
+
+  /** One of its tasks is done. */
+  taskDone(collectorKey: string, result: Result<unknown, unknown>): void {
+    this.#extras?.log?.add([collectorKey, result]);
+  }
+
+  /** The outcome stands: called once, by the host. */
+  settled(): void {
+    this.status = 'settled';
+    this.payload = undefined;
+    this.tasks = undefined;
+    if (this.#resolve !== undefined) this.#resolve(this.getResult() as ResultList);
+    this.#extras?.log?.complete(this.getResult() as ResultList);
+  }
+
+  #listOf(outcome: Result<unknown, unknown> | Handover): ResultList {
+    if (outcome instanceof Handover) {
+      const results = outcome.results as Result<unknown, unknown>[];
+      return new ResultList(results, undefined, outcome.collectors, results.length);
+    }
+    return new ResultList([outcome], undefined, this.collectors, this.collectors.length);
+  }
+
+  #resultsSoFar(): LogEntry[] {
+    const list = this.getResult();
+    if (list !== undefined) return logOf(list);
+    const handovers = this.#extras?.routerCall?.handovers ?? (this.outcome instanceof Handover ? [this.outcome] : []);
+    return handovers.flatMap(({ collectors, results }) =>
+      collectors.flatMap(({ key }, at): LogEntry[] => {
+        const result = results[at];
+        return result === undefined ? [] : [[key, result]];
+      }),
+    );
+  }
+}
+
+const NOBODY: readonly AnyCollector[] = Object.freeze([]);
+
+type LogEntry = [string | undefined, Result<any, any>];
+
+function logOf(list: ResultList): LogEntry[] {
+  const keys = list.keys();
+  return [...list].map((result, at) => [keys[at], result]);
+}
+
+let resolveNewest: (list: ResultList) => void;
+/** One executor for all promises: a closure for each would be a third of the cost of waiting. */
+const executor = (resolve: (list: ResultList) => void): void => {
+  resolveNewest = resolve;
+};
+
+/** The results of an event in the order in which they came, for those who iterate over it. */
+class ResultLog {
+  readonly entries: LogEntry[];
+  #waiting: (() => void)[] = [];
+
+  constructor(soFar: LogEntry[]) {
+    this.entries = soFar;
+  }
+
+  add(...entries: LogEntry[]): void {
+    this.entries.push(...entries);
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+
+  /** The event has settled: what is not here yet comes from its final list. */
+  complete(list: ResultList): void {
+    const known = new Set(this.entries.map(([key]) => key));
+    const final = logOf(list);
+    const missing = final.filter(([key]) => key !== undefined && !known.has(key));
+    this.add(...(known.size === 0 && missing.length === 0 ? final : missing));
+  }
+
+  nextChange(): Promise<void> {
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+}
+
+/** Waits within limits, and leaves neither a timer nor a listener behind. */
+function waitWithin(event: QueuedEvent, clock: Clock, options: WaitOptions): Promise<ResultList> {
+  const { signal, timeout = Number.POSITIVE_INFINITY } = checkOptions<WaitOptions>('wait', options, [
+    'signal',
+    'timeout',
+  ]);
+  checkDuration('wait: timeout', timeout, true);
+  checkSignal('wait', signal);
+  const settled = event.getResult();
+  if (settled !== undefined) return Promise.resolve(settled);
+  if (signal?.aborted === true) return Promise.reject(signal.reason);
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => finish(() => reject(signal?.reason));
+    const timer = clock.setTimer(
+      () => finish(() => reject(new WaitTimeoutError(`the event did not settle within ${timeout} ms`))),
+      timeout,
+    );
+    const finish = (end: () => void): void => {
+      timer.cancel();
+      signal?.removeEventListener('abort', onAbort);
+      end();
+    };
+    signal?.addEventListener('abort', onAbort, { once: true });
+    void event.wait().then((list) => finish(() => resolve(list)));
+  });
+}
+
+/** @throws {@link InvalidArgumentError} for anything but an AbortSignal or nothing. */
+export function checkSignal(owner: string, signal: unknown): void {
+  if (signal === undefined || signal instanceof AbortSignal) return;
+  throw new InvalidArgumentError(`${owner}: signal`, 'an AbortSignal', describe(signal));
+}

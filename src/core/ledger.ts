@@ -1,0 +1,25 @@
+/**
+ * The counts of one run of a queue, from `initQueue` to its shutdown. At every step
+ * `offered = accepted + rejected` and `accepted = waiting + inFlight + parked + settled`.
+ */
+export class Ledger {
+  offered = 0;
+  accepted = 0;
+  rejected = 0;
+  /** Claimed by a consumer, and not settled. */
+  inFlight = 0;
+  /** Payloads of which every unfinished task is parked. */
+  parked = 0;
+  /** Accepted payloads that have settled, whatever the outcome. */
+  settled = 0;
+  /** Of the settled: dropped by an overflow. */
+  dropped = 0;
+  /** Of the settled: matched no collector. */
+  unrouted = 0;
+  /** Of the settled: cancelled, cleared, or given up at shutdown. */
+  cancelled = 0;
+  /** Results that came after their event had settled, and were ignored. */
+  late = 0;
+  /** Parked tasks; one payload may have several. */
+  parkedTasks = 0;
+}

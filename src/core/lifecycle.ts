@@ -1,0 +1,99 @@
+import { checkFunction } from './checks.ts';
+import { describe, InvalidArgumentError } from './errors.ts';
+
+/**
+ * Sets a collector up before its first payload and shuts it down after its last.
+ *
+ * Either a generator function that yields once: what stands before the `yield` sets up, what it yields is merged into
+ * the context, what stands after shuts down (use `finally`). Or an object with `setup`, `shutdown` or both; what `setup`
+ * returns is merged into the context.
+ *
+ * @typeParam G - the context that the user gives
+ * @typeParam Y - what the lifecycle adds to it
+ */
+export type Lifecycle<G extends object = any, Y = any> = LifecycleGenerator<G, Y> | LifecycleObject<G, Y>;
+
+/** A generator function that yields exactly once. */
+export type LifecycleGenerator<G extends object, Y> = (
+  context: G,
+) => AsyncGenerator<Y, void, void> | Generator<Y, void, void>;
+
+/** The two halves as methods. */
+export interface LifecycleObject<G extends object, Y> {
+  setup?(context: G): Y | Promise<Y>;
+  shutdown?(context: G & Extension<Y>): void | Promise<void>;
+}
+
+/** What a lifecycle adds to the context; nothing if it yields nothing. */
+export type Extension<Y> = Y extends object ? Y : unknown;
+
+/** @throws {@link InvalidArgumentError} for anything of another shape. */
+export function checkLifecycle(owner: string, lifecycle: unknown): void {
+  if (typeof lifecycle === 'function') return;
+  const shape = 'a generator function or an object with setup and shutdown functions';
+  if (typeof lifecycle !== 'object' || lifecycle === null) {
+    throw new InvalidArgumentError(`${owner}: lifecycle`, shape, describe(lifecycle));
+  }
+  const { setup, shutdown } = lifecycle as Partial<LifecycleObject<object, unknown>>;
+  if (setup === undefined && shutdown === undefined) {
+    throw new InvalidArgumentError(`${owner}: lifecycle`, shape, 'an object without either');
+  }
+  if (setup !== undefined) checkFunction(`${owner}: lifecycle.setup`, setup);
+  if (shutdown !== undefined) checkFunction(`${owner}: lifecycle.shutdown`, shutdown);
+}
+
+/** Undoes what a setup did. */
+export type Shutdown = () => Promise<void>;
+
+/**
+ * Runs the first half of a lifecycle on a context, which it fills, and returns the second half.
+ * Rejects with what the lifecycle threw, or with an {@link InvalidArgumentError} if it has the wrong shape after all.
+ */
+export async function setUp(lifecycle: Lifecycle, context: object): Promise<Shutdown> {
+  if (typeof lifecycle === 'function') return setUpGenerator(lifecycle, context);
+  fill(context, await lifecycle.setup?.(context));
+  return async () => lifecycle.shutdown?.(context);
+}
+
+async function setUpGenerator(lifecycle: LifecycleGenerator<any, unknown>, context: object): Promise<Shutdown> {
+  const generator = checkGenerator(lifecycle(context));
+  const first = await generator.next();
+  if (first.done === true)
+    throw new InvalidArgumentError('lifecycle', 'a generator that yields once', 'one that never yields');
+  fill(context, first.value);
+  return async () => {
+    const last = await generator.next();
+    if (last.done === true) return;
+    await generator.return();
+    throw new InvalidArgumentError('lifecycle', 'a generator that yields once', 'one that yields twice');
+  };
+}
+
+type AnyGenerator = AsyncGenerator<unknown, void, void> | Generator<unknown, void, void>;
+
+function checkGenerator(made: unknown): AnyGenerator {
+  const generator = made as Partial<AnyGenerator> | null | undefined;
+  if (typeof generator?.next === 'function' && typeof generator.return === 'function') return made as AnyGenerator;
+  throw new InvalidArgumentError('lifecycle', 'a generator function', `a function that returned ${describe(made)}`);
+}
+
+/** A bag of named things is merged, nothing is fine, anything else is a mistake. */
+function fill(context: object, extension: unknown): void {
+  if (extension === undefined) return;
+  if (typeof extension !== 'object' || extension === null || Array.isArray(extension)) {
+    throw new InvalidArgumentError('lifecycle', 'yielding an object or nothing', `yielding ${describe(extension)}`);
+  }
+  Object.assign(context, extension);
+}
+
+/** A context of its own for each set-up: a shallow copy of what the user gave. */
+export function freshContext(given: object | undefined): Record<string, unknown> {
+  return { ...given };
+}
+
+/** @throws {@link InvalidArgumentError} for anything but a plain object, whose copy would lose something. */
+export function checkContext(owner: string, context: unknown): void {
+  const prototype = typeof context === 'object' && context !== null ? Object.getPrototypeOf(context) : undefined;
+  if (prototype === Object.prototype || prototype === null) return;
+  throw new InvalidArgumentError(`${owner}: context`, 'a plain object', describe(context));
+}

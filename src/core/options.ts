@@ -1,0 +1,189 @@
+import { type Clock, systemClock } from '../schedule/clock.ts';
+import { Overflow } from './admission.ts';
+import { checkBoolean, checkDuration, checkFinite, checkInteger, checkOneOf, checkOptions } from './checks.ts';
+import { QueueType } from './delivery.ts';
+import { describe, InvalidArgumentError } from './errors.ts';
+import { Router, type RouterClass } from './router.ts';
+import { SimpleRouter } from './simple-router.ts';
+import { type TopicTypes, topicTypes } from './types.ts';
+
+/** What the queue logs with: anything that has pino's face. Payloads are never logged. */
+export interface Logger {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/**
+ * Options of a `CollectorQueue`. All durations are milliseconds. They are checked, and resolved to a complete frozen
+ * object, when the queue is constructed.
+ *
+ * @typeParam T - the topics and their values
+ */
+export interface QueueOptions<T = any> {
+  /**
+   * Consumers that are kept, from 1 to `maxConsumers`.
+   * @default 1
+   */
+  readonly minConsumers?: number | undefined;
+  /**
+   * Consumers that there may be, from `minConsumers`.
+   * @default 100_000
+   */
+  readonly maxConsumers?: number | undefined;
+  /**
+   * The waiting order.
+   * @default QueueType.FIFO
+   */
+  readonly queueType?: QueueType | undefined;
+  /**
+   * The priority of payloads that have none: any finite number, lowest first.
+   * @default 1000
+   */
+  readonly defaultPriority?: number | undefined;
+  /**
+   * Routes the payloads: a class, of which the queue makes an instance, again whenever the collectors change; or an
+   * instance, whose `refresh` is told of the collectors.
+   * @default SimpleRouter
+   */
+  readonly router?: Router | RouterClass | undefined;
+  /**
+   * How long the `handleEvent` of a custom router may take; after that the event settles as `Err(RouterTimeoutError)`.
+   * @default Infinity
+   */
+  readonly routerTimeout?: number | undefined;
+  /**
+   * What a payload that matches no collector gives: `Ok(undefined)` or `Err(UnroutedError)`.
+   * @default 'ok'
+   */
+  readonly onUnrouted?: 'ok' | 'error' | undefined;
+  /**
+   * How many payloads may wait, from 0. What an idle consumer takes at once never waits.
+   * @default Infinity
+   */
+  readonly maxSize?: number | undefined;
+  /**
+   * What happens to a payload that is one too many: it is refused, or the longest-waiting (by priority: the least
+   * urgent, perhaps itself) is dropped for it. Either way an event settles as Err.
+   * @default 'reject'
+   */
+  readonly overflow?: Overflow | undefined;
+  /**
+   * How many tasks may be parked at a time, from 0; one too many settles as `Err(ParkedFullError)`.
+   * @default 100_000
+   */
+  readonly maxParked?: number | undefined;
+  /**
+   * How long consumers that are not needed stay.
+   * @default 1000
+   */
+  readonly idleTimeout?: number | undefined;
+  /**
+   * Whether a processor runs in the async context (AsyncLocalStorage) of its sender. Otherwise it runs in that of
+   * `initQueue`, never in that of some other sender.
+   * @default false
+   */
+  readonly asyncContext?: boolean | undefined;
+  /** Where metrics and internal errors are logged. Without one, internal errors become process warnings. */
+  readonly logger?: Logger | undefined;
+  /**
+   * How often the metrics are logged as a record "collector queue metrics", at `info`, while the queue is up. Needs a
+   * `logger`.
+   * @default Infinity
+   */
+  readonly metricsInterval?: number | undefined;
+  /** The topics and the types of their values; see {@link topicTypes}. Types only. */
+  readonly topics?: TopicTypes<T> | undefined;
+  /** The time by which the queue lives; for tests. */
+  readonly clock?: Clock | undefined;
+}
+
+/** Resolved options. */
+export type QueueSettings = {
+  readonly [Name in Exclude<keyof QueueOptions, 'topics' | 'logger'>]-?: Exclude<QueueOptions[Name], undefined>;
+} & { readonly logger: Logger | undefined };
+
+const NAMES: readonly (keyof QueueOptions)[] = [
+  'minConsumers',
+  'maxConsumers',
+  'queueType',
+  'defaultPriority',
+  'router',
+  'routerTimeout',
+  'onUnrouted',
+  'maxSize',
+  'overflow',
+  'maxParked',
+  'idleTimeout',
+  'asyncContext',
+  'logger',
+  'metricsInterval',
+  'topics',
+  'clock',
+];
+
+/** @throws {@link InvalidArgumentError} for the first option that is wrong. */
+export function resolveOptions(options: QueueOptions): QueueSettings {
+  const given = checkOptions<QueueOptions>('CollectorQueue', options, NAMES);
+  const name = (option: keyof QueueOptions): string => `CollectorQueue: ${option}`;
+  const maxConsumers = checkInteger(name('maxConsumers'), given.maxConsumers ?? 100_000, { min: 1 });
+  const minConsumers = checkInteger(name('minConsumers'), given.minConsumers ?? 1, { min: 1 });
+  if (minConsumers > maxConsumers) {
+    throw new InvalidArgumentError(name('minConsumers'), `at most maxConsumers (${maxConsumers})`, `${minConsumers}`);
+  }
+  const metricsInterval = checkDuration(
+    name('metricsInterval'),
+    given.metricsInterval ?? Number.POSITIVE_INFINITY,
+    true,
+  );
+  const logger = given.logger === undefined ? undefined : checkLogger(given.logger);
+  if (metricsInterval !== Number.POSITIVE_INFINITY && logger === undefined) {
+    throw new InvalidArgumentError(name('logger'), 'given when there is a metricsInterval', 'missing');
+  }
+  if (metricsInterval < 1) throw new InvalidArgumentError(name('metricsInterval'), 'at least 1', `${metricsInterval}`);
+  if (given.topics !== undefined && given.topics !== topicTypes()) {
+    throw new InvalidArgumentError(name('topics'), 'made by topicTypes()', describe(given.topics));
+  }
+  return Object.freeze({
+    minConsumers,
+    maxConsumers,
+    queueType: checkOneOf(name('queueType'), given.queueType ?? QueueType.FIFO, Object.values(QueueType)),
+    defaultPriority: checkFinite(name('defaultPriority'), given.defaultPriority ?? 1000),
+    router: checkRouter(given.router ?? SimpleRouter),
+    routerTimeout: checkDuration(name('routerTimeout'), given.routerTimeout ?? Number.POSITIVE_INFINITY, true),
+    onUnrouted: checkOneOf(name('onUnrouted'), given.onUnrouted ?? 'ok', ['ok', 'error'] as const),
+    maxSize: checkInteger(name('maxSize'), given.maxSize ?? Number.POSITIVE_INFINITY, { min: 0, infinite: true }),
+    overflow: checkOneOf(name('overflow'), given.overflow ?? Overflow.REJECT, Object.values(Overflow)),
+    maxParked: checkInteger(name('maxParked'), given.maxParked ?? 100_000, { min: 0, infinite: true }),
+    idleTimeout: checkDuration(name('idleTimeout'), given.idleTimeout ?? 1000),
+    asyncContext: checkBoolean(name('asyncContext'), given.asyncContext ?? false),
+    logger,
+    metricsInterval,
+    clock: checkClock(given.clock ?? systemClock),
+  });
+}
+
+function checkRouter(router: unknown): Router | RouterClass {
+  if (router instanceof Router) return router;
+  if (typeof router === 'function' && router.prototype instanceof Router) return router as RouterClass;
+  throw new InvalidArgumentError(
+    'CollectorQueue: router',
+    'a class that extends Router, or an instance of one',
+    describe(router),
+  );
+}
+
+function checkLogger(logger: Logger): Logger {
+  return checkMethods('logger', logger, ['info', 'warn', 'error']);
+}
+
+function checkClock(clock: Clock): Clock {
+  return checkMethods('clock', clock, ['now', 'wall', 'setTimer', 'yieldTurn']);
+}
+
+function checkMethods<T extends object>(option: string, value: T, methods: readonly (keyof T & string)[]): T {
+  const missing =
+    typeof value !== 'object' || value === null || methods.some((method) => typeof value[method] !== 'function');
+  if (!missing) return value;
+  throw new InvalidArgumentError(`CollectorQueue: ${option}`, `an object with ${methods.join(', ')}`, describe(value));
+}

@@ -1,0 +1,81 @@
+import { checkOptions } from './checks.ts';
+import type { AnyCollector } from './collector.ts';
+import { describe, InvalidArgumentError } from './errors.ts';
+import { type CollectorEvent, checkSignal } from './event.ts';
+import type { Intake } from './intake.ts';
+import { Payload, type PayloadOptions } from './payload.ts';
+import type { AnyTopics, KeyName, OutcomesFor, TopicName, ValueFor } from './types.ts';
+
+/** Options of {@link EventPublisher.sendWhenReady}. */
+export interface SendWhenReadyOptions {
+  /** Ends the waiting for room with the signal's reason; it has no effect once the payload was accepted. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * The send side of a queue. Any number of them may be in use; they are interchangeable.
+ *
+ * @typeParam C - the collectors of the queue
+ * @typeParam T - the topics of the queue and their values
+ */
+export class EventPublisher<C extends AnyCollector = AnyCollector, T = AnyTopics> {
+  readonly #intake: () => Intake;
+
+  /** Publishers are made by `queue.getPublisher()`. */
+  constructor(intake: () => Intake) {
+    this.#intake = intake;
+  }
+
+  /**
+   * Sends a payload. Synchronous, and runs no user code: an idle consumer is claimed at once, and starts in a
+   * microtask. A full queue, or one that shuts down, gives an event that has settled as `Err`.
+   *
+   * @throws {@link InvalidArgumentError} for what is no Payload, `NotInitializedError` before the first `initQueue`.
+   */
+  send<K extends KeyName<C, T> = never, N extends TopicName<T> = never>(
+    payload: Payload<ValueFor<C, T, K, N>, K, N>,
+  ): CollectorEvent<OutcomesFor<C, K>> {
+    return this.#intake().send(checkPayload(payload)) as CollectorEvent<any>;
+  }
+
+  /** Sends several payloads, in this order. None is sent if one of them is no Payload. */
+  sendMany<K extends KeyName<C, T> = never, N extends TopicName<T> = never>(
+    payloads: Iterable<Payload<ValueFor<C, T, K, N>, K, N>>,
+  ): CollectorEvent<OutcomesFor<C, K>>[] {
+    const checked = [...payloads].map((payload) => checkPayload(payload));
+    const intake = this.#intake();
+    return checked.map((payload) => intake.send(payload)) as CollectorEvent<any>[];
+  }
+
+  /** Makes a payload of a value and sends it. */
+  publish<const K extends KeyName<C, T> = never, const N extends TopicName<T> = never>(
+    value: ValueFor<C, T, NoInfer<K>, NoInfer<N>>,
+    options?: PayloadOptions<K, N>,
+  ): CollectorEvent<OutcomesFor<C, K>> {
+    return this.#intake().send(new Payload(value, options) as Payload) as CollectorEvent<any>;
+  }
+
+  /**
+   * Waits for room, first come, first served, and then sends, in one step. At shutdown it resolves to an event that has
+   * settled as `Err(QueueClosedError)`. Rejects with the signal's reason if that fires before the payload was accepted;
+   * then nothing was offered. Rejects for what `send` throws.
+   */
+  async sendWhenReady<K extends KeyName<C, T> = never, N extends TopicName<T> = never>(
+    payload: Payload<ValueFor<C, T, K, N>, K, N>,
+    options: SendWhenReadyOptions = {},
+  ): Promise<CollectorEvent<OutcomesFor<C, K>>> {
+    const { signal } = checkOptions<SendWhenReadyOptions>('sendWhenReady', options, ['signal']);
+    checkSignal('sendWhenReady', signal);
+    return (await this.#intake().sendWhenReady(checkPayload(payload), signal)) as CollectorEvent<any>;
+  }
+
+  /** Resolves once there is room. Somebody else may take it first; {@link EventPublisher.sendWhenReady} is fair. */
+  async ready(): Promise<void> {
+    return this.#intake().ready();
+  }
+}
+
+function checkPayload(payload: unknown): Payload {
+  if (payload instanceof Payload) return payload;
+  throw new InvalidArgumentError('send: payload', 'a Payload', describe(payload));
+}

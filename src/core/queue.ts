@@ -1,0 +1,363 @@
+import { QueueEventName } from '../queue-events/names.ts';
+import { QueueEventSource, type QueueEvents } from '../queue-events/queue-events.ts';
+import type { Timer } from '../schedule/clock.ts';
+import { settlesWithin } from '../schedule/time-limit.ts';
+import { checkBoolean, checkDuration, checkFunction, checkInteger, checkName, checkOptions } from './checks.ts';
+import type { AnyCollector } from './collector.ts';
+import { CollectorSet } from './collector-set.ts';
+import {
+  asRouterError,
+  describe,
+  describeThrown,
+  InvalidArgumentError,
+  LifecycleError,
+  NotInitializedError,
+  QueueAbortedError,
+  QueueClosedError,
+  ShutdownTimeoutError,
+} from './errors.ts';
+import type { Intake } from './intake.ts';
+import { loadOf, type MetricsReader, type QueueMetrics } from './metrics.ts';
+import { type QueueOptions, type QueueSettings, resolveOptions } from './options.ts';
+import { EventPublisher } from './publisher.ts';
+import { QueueRun } from './run.ts';
+import type { AnyTopics } from './types.ts';
+
+/** How {@link CollectorQueue.shutDownQueue} treats what was accepted. */
+export interface ShutdownOptions {
+  /**
+   * Whether to finish it. False gives up on the rest: it settles as `Err(QueueAbortedError)` at once.
+   * @default true
+   */
+  readonly drain?: boolean | undefined;
+  /**
+   * Milliseconds that the draining may take; what is left then settles as `Err(ShutdownTimeoutError)` and sees its
+   * signal. Without draining, the time that running work gets to end. Each lifecycle has as long to shut down.
+   * @default 10_000
+   */
+  readonly timeout?: number | undefined;
+}
+
+/**
+ * Where a queue stands.
+ *
+ *     new ──→ starting ──→ running ──→ closing ──→ closed
+ *      ↑         │ failed                            │
+ *      └─────────┘            starting ←─────────────┘ initQueue again
+ */
+type QueueState = 'new' | 'starting' | 'running' | 'closing' | 'closed';
+
+/**
+ * An in-process queue of payloads, an autoscaling pool of consumers, and the collectors that they hand payloads to.
+ * Nothing is persisted: what has not settled when the process ends is lost.
+ *
+ * @typeParam C - the collectors
+ * @typeParam T - the topics and their values
+ */
+export class CollectorQueue<C extends AnyCollector = AnyCollector, T = AnyTopics> {
+  readonly #settings: QueueSettings;
+  readonly #events: QueueEventSource;
+  readonly #collectors: CollectorSet;
+  readonly #publisher: EventPublisher<C, T>;
+  #state: QueueState = 'new';
+  #run: QueueRun | undefined;
+  #metrics: MetricsReader | undefined;
+  #logTimer: Timer | undefined;
+  #paused = false;
+  /** The start or the shutdown under way, which concurrent callers share. */
+  #starting: Promise<void> = Promise.resolve();
+  #closing: Promise<void> = Promise.resolve();
+  /** A shutdown was asked for while the queue starts. */
+  #stopRequested = false;
+
+  /**
+   * @param collectors - at least one; keys must differ
+   * @throws {@link InvalidArgumentError} for a wrong option, an unknown option name, no collectors, a key that occurs
+   * twice. The message names the option, what was expected and what came.
+   */
+  constructor(collectors: readonly C[], options: QueueOptions<T> = {}) {
+    this.#settings = resolveOptions(options);
+    this.#collectors = new CollectorSet(collectors, this.#settings.router);
+    const { clock, logger } = this.#settings;
+    this.#events = new QueueEventSource(
+      () => clock.wall(),
+      (argument, expected, value) => new InvalidArgumentError(`queue.events: ${argument}`, expected, describe(value)),
+      (source, error) => {
+        if (logger === undefined) process.emitWarning(`${source} failed: ${describe(error)}`, 'CollectorQueueWarning');
+        else logger.error({ source, error }, 'collector queue internal error');
+      },
+    );
+    this.#publisher = new EventPublisher(() => this.#intake());
+  }
+
+  /** The queue's notifications. */
+  get events(): QueueEvents {
+    return this.#events;
+  }
+
+  /** Consumers alive, busy or idle; 0 while the queue is not up. */
+  get consumerCount(): number {
+    return this.#up?.pool.consumers ?? 0;
+  }
+
+  /** Busy ÷ consumers, now; 0 while the queue is not up. */
+  get currentLoad(): number {
+    return loadOf(this.#up?.pool.busy ?? 0, this.consumerCount);
+  }
+
+  /** Whether {@link CollectorQueue.pause} is in effect. */
+  get isPaused(): boolean {
+    return this.#paused;
+  }
+
+  /** The keys of the collectors, in order of registration. */
+  get collectorKeys(): string[] {
+    return this.#collectors.keys();
+  }
+
+  /** The send side. It can be had before `initQueue`, but sends only from then on. */
+  getPublisher(): EventPublisher<C, T> {
+    return this.#publisher;
+  }
+
+  /**
+   * Sets the collectors up, in their order, and starts. Does nothing if the queue is up; concurrent callers share one
+   * outcome. Rejects with a {@link LifecycleError} if a set-up fails, after those already up were shut down in reverse;
+   * it may be called again then, as after a shutdown. Rejects with a {@link QueueClosedError} if a shutdown came in
+   * between.
+   */
+  initQueue(): Promise<void> {
+    if (this.#state === 'starting' || this.#state === 'running') return this.#starting;
+    if (this.#state === 'closing') return this.#closing.catch(() => undefined).then(() => this.initQueue());
+    const before = this.#state;
+    this.#state = 'starting';
+    this.#stopRequested = false;
+    this.#starting = this.#start(before);
+    return this.#starting;
+  }
+
+  /**
+   * Refuses new payloads, finishes the accepted ones (a paused queue is resumed for that) or gives up on them, then
+   * shuts the collectors down in reverse. Idempotent: concurrent callers share one outcome, that of the first. Before
+   * `initQueue` it does nothing; during `initQueue` it waits for the set-up under way and lets what is up be shut down.
+   *
+   * Resolves after everything was tried; rejects with a {@link LifecycleError} if a shutdown failed.
+   *
+   * @throws {@link InvalidArgumentError} for a wrong option
+   */
+  async shutDownQueue(options: ShutdownOptions = {}): Promise<void> {
+    const given = checkOptions<ShutdownOptions>('shutDownQueue', options, ['drain', 'timeout']);
+    const drain = checkBoolean('shutDownQueue: drain', given.drain ?? true);
+    const timeout = checkDuration('shutDownQueue: timeout', given.timeout ?? 10_000, true);
+    switch (this.#state) {
+      case 'starting':
+        this.#stopRequested = true;
+        return this.#starting.catch(() => undefined);
+      case 'running':
+        this.#state = 'closing';
+        this.#closing = this.#shutDown(this.#run as QueueRun, drain, timeout);
+    }
+    return this.#closing;
+  }
+
+  /** Shuts down as by `shutDownQueue()`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.shutDownQueue();
+  }
+
+  /**
+   * Initialises the queue, runs the body with its publisher, and shuts the queue down, whatever the body does. Resolves
+   * to what the body returns; rejects with what it throws, or else with what the shutdown rejects with.
+   */
+  async run<R>(body: (publisher: EventPublisher<C, T>) => R | Promise<R>, shutdown?: ShutdownOptions): Promise<R> {
+    checkFunction('run: body', body);
+    await this.initQueue();
+    let value: R;
+    try {
+      value = await body(this.#publisher);
+    } catch (thrown) {
+      await this.shutDownQueue(shutdown).catch((error) =>
+        this.#events.reportInternal('shutdown after a failed run', error),
+      );
+      throw thrown;
+    }
+    await this.shutDownQueue(shutdown);
+    return value;
+  }
+
+  /** No consumer takes anything more until `resume()`; what runs goes on, what is sent waits. Outlasts `initQueue`. */
+  pause(): void {
+    if (this.#paused) return;
+    this.#paused = true;
+    this.#up?.pool.pause();
+    this.#tell(QueueEventName.PAUSED);
+  }
+
+  /** Ends a pause. */
+  resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#up?.pool.resume();
+    this.#tell(QueueEventName.RESUMED);
+  }
+
+  /** Takes out everything that waits; it settles as `Err(ClearedError)`. Returns how many payloads that were. */
+  clear(): number {
+    return this.#up?.clear() ?? 0;
+  }
+
+  /** Resolves once everything accepted has settled and no consumer is busy. */
+  async onIdle(): Promise<void> {
+    return this.#up?.onIdle();
+  }
+
+  /** Resolves once nothing waits for a consumer. */
+  async onEmpty(): Promise<void> {
+    return this.#up?.admission.sizeBelow(1);
+  }
+
+  /**
+   * Resolves once fewer than `size` payloads wait.
+   * @throws {@link InvalidArgumentError} for what is no whole number of at least 1 (as a rejection)
+   */
+  async onSizeLessThan(size: number): Promise<void> {
+    checkInteger('onSizeLessThan: size', size, { min: 1 });
+    return this.#up?.admission.sizeBelow(size);
+  }
+
+  /**
+   * What the queue has measured since `initQueue`, also after a shutdown.
+   * @throws {@link NotInitializedError} before the first `initQueue`
+   */
+  getMetrics(): QueueMetrics {
+    const { clock } = this.#settings;
+    if (this.#metrics === undefined) throw notInitialized();
+    return this.#metrics.read(clock.now(), clock.wall());
+  }
+
+  /**
+   * Adds a collector, last in order. While the queue is up, it is set up first; payloads that are dispatched from then
+   * on can match it. Rejects with an {@link InvalidArgumentError} for a key that is taken, a {@link LifecycleError} if
+   * the set-up fails, a {@link QueueClosedError} while the queue shuts down; then it was not added.
+   */
+  async addCollector(collector: AnyCollector): Promise<void> {
+    await this.#notStarting();
+    if (this.#state === 'closing') throw new QueueClosedError('the queue is shutting down: no collector can be added');
+    this.#collectors.reserve(collector, 'addCollector: collector');
+    const run = this.#up;
+    if (run === undefined) return;
+    try {
+      await this.#collectors.openOne(collector, run.ledger);
+    } catch (error) {
+      this.#collectors.unreserve(collector.key);
+      throw new LifecycleError(`collector "${collector.key}" could not be set up`, [error]);
+    }
+    if (this.#up === run && this.#state === 'running') {
+      run.dispatcher.use(this.#collectors.router());
+    } else {
+      this.#collectors.unreserve(collector.key);
+      await this.#collectors.closeOne(collector);
+      throw new QueueClosedError('the queue was shut down while the collector was set up');
+    }
+  }
+
+  /**
+   * Removes a collector. Nothing is handed to it any more; once its unfinished tasks have ended it is shut down, and
+   * free for another queue. Resolves to false if there is none with this key. Rejects with a {@link LifecycleError} if
+   * its shutdown fails; it is removed all the same.
+   */
+  async removeCollector(key: string): Promise<boolean> {
+    checkName('removeCollector: key', key);
+    await this.#notStarting();
+    const collector = this.#collectors.unreserve(key);
+    if (collector === undefined) return false;
+    this.#up?.dispatcher.use(this.#collectors.router());
+    await this.#collectors.closeOne(collector);
+    return true;
+  }
+
+  /** The run while the queue is up. */
+  get #up(): QueueRun | undefined {
+    return this.#state === 'running' || this.#state === 'closing' ? this.#run : undefined;
+  }
+
+  async #start(before: QueueState): Promise<void> {
+    const { clock } = this.#settings;
+    const run = new QueueRun(this.#settings, this.#events);
+    try {
+      const errors = await this.#collectors.open(run.ledger, clock, () => this.#stopRequested);
+      if (errors.length > 0)
+        throw new LifecycleError(`the collectors could not be set up: ${describeThrown(errors[0])}`, errors);
+      if (this.#stopRequested) throw new QueueClosedError('the queue was shut down while it was being initialised');
+      await this.#connect(run);
+    } catch (error) {
+      run.pool.stop();
+      this.#state = before;
+      throw error;
+    }
+    this.#run = run;
+    this.#metrics = run.metricsReader();
+    this.#state = 'running';
+    if (this.#paused) run.pool.pause();
+    this.#logMetrics(run.metricsReader());
+  }
+
+  /** Gives the run its router; a router that cannot be made undoes the set-up. */
+  async #connect(run: QueueRun): Promise<void> {
+    try {
+      run.dispatcher.use(this.#collectors.router());
+    } catch (thrown) {
+      const errors = await this.#collectors.close(this.#settings.clock, Number.POSITIVE_INFINITY);
+      if (errors.length > 0)
+        throw new LifecycleError('the router could not be made', [asRouterError(thrown), ...errors]);
+      throw asRouterError(thrown);
+    }
+  }
+
+  async #shutDown(run: QueueRun, drain: boolean, timeout: number): Promise<void> {
+    const { clock } = this.#settings;
+    this.#logTimer?.cancel();
+    run.intake.close();
+    if (drain) {
+      this.resume();
+      if (await settlesWithin(run.onIdle(), clock, timeout)) this.#tell(QueueEventName.DRAINED);
+      else run.dispatcher.giveUpAll(new ShutdownTimeoutError(`not settled within the ${timeout} ms of the shutdown`));
+    } else {
+      await Promise.resolve();
+      run.dispatcher.giveUpAll(new QueueAbortedError('the queue was shut down without draining'));
+      await settlesWithin(run.onIdle(), clock, timeout);
+    }
+    const errors = await this.#collectors.close(clock, timeout);
+    run.pool.stop();
+    this.#state = 'closed';
+    this.#tell(QueueEventName.SHUTDOWN);
+    if (errors.length > 0) throw new LifecycleError('not every collector was shut down', errors);
+  }
+
+  #logMetrics(reader: MetricsReader): void {
+    const { clock, logger, metricsInterval } = this.#settings;
+    const log = (): void => {
+      logger?.info(reader.read(clock.now(), clock.wall()), 'collector queue metrics');
+      this.#logTimer = clock.setTimer(log, metricsInterval, true);
+    };
+    this.#logTimer = clock.setTimer(log, metricsInterval, true);
+  }
+
+  #tell(name: 'paused' | 'resumed' | 'drained' | 'shutdown'): void {
+    if (this.#events.observed(name)) this.#events.emit(name, {});
+  }
+
+  /** Changes of the collectors wait for a start that is under way. */
+  async #notStarting(): Promise<void> {
+    if (this.#state === 'starting') await this.#starting.catch(() => undefined);
+  }
+
+  #intake(): Intake {
+    if (this.#run === undefined) throw notInitialized();
+    return this.#run.intake;
+  }
+}
+
+function notInitialized(): NotInitializedError {
+  return new NotInitializedError('the queue was never initialised: await queue.initQueue() first');
+}

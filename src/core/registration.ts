@@ -1,0 +1,71 @@
+import { type AnyCollector, claimCollector, releaseCollector } from './collector.ts';
+import { LifecycleError } from './errors.ts';
+import { freshContext, type Shutdown, setUp } from './lifecycle.ts';
+
+/** A collector at work in a queue: its context, its lifecycle, and what it has unfinished. */
+export class Registration {
+  readonly key: string;
+  readonly collector: AnyCollector;
+  /** The order of registration. */
+  readonly position: number;
+  /** Which queue run it belongs to; a router that selects a foreign collector is caught by it. */
+  readonly owner: object;
+  readonly context: Record<string, unknown>;
+  /** Undefined where the collector has none: the way that most tasks go. */
+  readonly policies: AnyCollector['policies'] | undefined;
+  /** Tasks that were handed over and have not ended, parked ones too. */
+  unfinished = 0;
+  /** Told when {@link Registration.unfinished} falls to 0. */
+  finished: (() => void) | undefined = undefined;
+  #shutdown: Shutdown | undefined;
+  #closed: Promise<void> | undefined;
+
+  private constructor(collector: AnyCollector, position: number, owner: object) {
+    this.key = collector.key;
+    this.collector = collector;
+    this.position = position;
+    this.owner = owner;
+    this.policies = collector.policies.length === 0 ? undefined : collector.policies;
+    this.context = freshContext(collector.context);
+  }
+
+  /**
+   * Claims the collector for this owner and sets it up. Rejects with a {@link LifecycleError} if it serves another
+   * queue or its lifecycle fails; then the collector is free again.
+   */
+  static async open(collector: AnyCollector, position: number, owner: object): Promise<Registration> {
+    const registration = new Registration(collector, position, owner);
+    if (!claimCollector(collector, registration)) {
+      const message = `collector "${collector.key}" serves another queue that was not shut down`;
+      throw new LifecycleError(message, [new Error(message)]);
+    }
+    try {
+      if (collector.lifecycle !== undefined) {
+        registration.#shutdown = await setUp(collector.lifecycle, registration.context);
+      }
+      return registration;
+    } catch (thrown) {
+      releaseCollector(collector);
+      throw thrown;
+    }
+  }
+
+  /** One task has ended. */
+  taskEnded(): void {
+    if (--this.unfinished === 0) this.finished?.();
+  }
+
+  /** Shuts the collector down and frees it for another queue, also if its lifecycle fails. Once; callers share it. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    try {
+      await this.#shutdown?.();
+    } finally {
+      releaseCollector(this.collector);
+    }
+  }
+}

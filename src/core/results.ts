@@ -1,0 +1,167 @@
+import { Err, err, Ok, ok, Result } from 'neverthrow';
+import { type CollectorQueueError, describe, InvalidArgumentError, ProcessorError } from './errors.ts';
+
+/** What one collector yields: the type of its values and of its errors. */
+export interface Outcome<T = any, E = any> {
+  readonly value: T;
+  readonly error: E;
+}
+
+/** The outcomes of a set of collectors, by key. */
+export type Outcomes = { readonly [key: string]: Outcome };
+
+/** The result of one collector out of a set. */
+export type ResultOf<M extends Outcomes, K extends keyof M> = Result<M[K]['value'], M[K]['error']>;
+
+/**
+ * The result of any collector out of a set. It may also be what stands for a payload that no collector took: an
+ * `Ok(undefined)` if none matched, an `Err` if the queue refused or dropped it.
+ */
+export type AnyResultOf<M extends Outcomes> = Result<
+  M[keyof M]['value'] | undefined,
+  M[keyof M]['error'] | CollectorQueueError
+>;
+
+/** Anything that has a collector's key. */
+interface Keyed {
+  readonly key: string;
+}
+
+/**
+ * What a send came to: one result for each collector that took the payload, in order of registration, or one result
+ * that stands for them all if no collector did. Never empty, never changed.
+ *
+ * @typeParam M - the outcomes of the collectors, by key
+ */
+export class ResultList<M extends Outcomes = Outcomes> implements Iterable<AnyResultOf<M>> {
+  /** How many collectors the payload was handed to. 0 if none matched, or if it never came that far. */
+  readonly delivered: number;
+  readonly #results: readonly AnyResultOf<M>[];
+  readonly #keyed: readonly Keyed[];
+
+  /**
+   * @param results - at least one `Result`
+   * @param keys - the collectors' keys, in the order of the results; by default the results belong to no key
+   * @throws {@link InvalidArgumentError} for an empty list, for what is no `Result`, for keys of another number
+   */
+  constructor(results: readonly Result<any, any>[], keys?: readonly string[]);
+  /** @internal */
+  constructor(results: readonly Result<any, any>[], keys: undefined, trusted: readonly Keyed[], delivered: number);
+  constructor(
+    results: readonly Result<any, any>[],
+    keys?: readonly string[],
+    trusted?: readonly Keyed[],
+    delivered?: number,
+  ) {
+    if (trusted === undefined) {
+      this.#results = checkResults(results);
+      this.#keyed = checkKeys(keys, results.length);
+      this.delivered = results.length;
+    } else {
+      this.#results = results;
+      this.#keyed = trusted;
+      this.delivered = delivered as number;
+    }
+  }
+
+  /** How many results there are; at least 1. */
+  get length(): number {
+    return this.#results.length;
+  }
+
+  /** The result of the collector that was registered first, of those that took the payload. */
+  first(): AnyResultOf<M> {
+    return this.#results[0] as AnyResultOf<M>;
+  }
+
+  /** The result of the collector with this key; undefined if the payload was not handed to it. */
+  get<K extends keyof M & string>(key: K): ResultOf<M, K> | undefined {
+    const at = this.#keyed.findIndex((one) => one.key === key);
+    return at === -1 ? undefined : (this.#results[at] as ResultOf<M, K>);
+  }
+
+  /** The keys of the collectors that took the payload, in the order of the results. */
+  keys(): string[] {
+    return this.#keyed.map((one) => one.key);
+  }
+
+  /** Iterates over the results; serves `for await` as well as `for`. */
+  iter(): IterableIterator<AnyResultOf<M>> {
+    return this.#results.values();
+  }
+
+  [Symbol.iterator](): IterableIterator<AnyResultOf<M>> {
+    return this.#results.values();
+  }
+
+  /** Whether every result is an `Ok`. */
+  isOk(): boolean {
+    return this.#results.every((result) => result.isOk());
+  }
+
+  /** The values of the `Ok`s. */
+  oks(): (M[keyof M]['value'] | undefined)[] {
+    return this.#results.flatMap((result) => (result.isOk() ? [result.value] : []));
+  }
+
+  /** The errors of the `Err`s. */
+  errs(): (M[keyof M]['error'] | CollectorQueueError)[] {
+    return this.#results.flatMap((result) => (result.isErr() ? [result.error] : []));
+  }
+
+  /** One `Ok` with every value if all are `Ok`, else the first `Err`; neverthrow's `Result.combine`. */
+  combine(): Result<(M[keyof M]['value'] | undefined)[], M[keyof M]['error'] | CollectorQueueError> {
+    return Result.combine(this.#results as AnyResultOf<M>[]);
+  }
+
+  toString(): string {
+    const parts = this.#results.map((result) => (result.isOk() ? 'Ok' : 'Err'));
+    return `ResultList(${parts.join(', ')})`;
+  }
+}
+
+/**
+ * The result that a processor's value stands for: a `Result` is taken as it is, whichever copy of neverthrow made it
+ * (it is recognised by its methods), anything else counts as `Ok`. A value that throws when looked at is an `Err`.
+ */
+export function toResult(value: unknown, collectorKey: string): Result<unknown, unknown> {
+  if (typeof value !== 'object' || value === null) return ok(value);
+  if (value instanceof Ok || value instanceof Err) return value;
+  try {
+    return isForeignResult(value) ? adopt(value) : ok(value);
+  } catch (thrown) {
+    return err(new ProcessorError(collectorKey, thrown));
+  }
+}
+
+function checkResults(results: readonly unknown[]): readonly Result<any, any>[] {
+  if (!Array.isArray(results) || results.length === 0) {
+    throw new InvalidArgumentError('ResultList: results', 'a non-empty array of Results', describe(results));
+  }
+  return results.map((result, at) => {
+    if (typeof result === 'object' && result !== null) {
+      if (result instanceof Ok || result instanceof Err) return result;
+      if (isForeignResult(result)) return adopt(result);
+    }
+    throw new InvalidArgumentError(`ResultList: results[${at}]`, 'a Result', describe(result));
+  });
+}
+
+function checkKeys(keys: readonly string[] | undefined, length: number): readonly Keyed[] {
+  if (keys === undefined) return [];
+  if (!Array.isArray(keys) || keys.length !== length) {
+    throw new InvalidArgumentError('ResultList: keys', `an array of ${length} keys`, describe(keys));
+  }
+  return keys.map((key: string) => ({ key }));
+}
+
+/** A `Result` by its shape. May throw if the value is hostile. */
+function isForeignResult(value: object): value is Result<unknown, unknown> {
+  const { isOk, isErr } = value as Partial<Result<unknown, unknown>>;
+  return typeof isOk === 'function' && typeof isErr === 'function' && ('value' in value || 'error' in value);
+}
+
+/** Makes it one of ours, so that what a ResultList holds can be trusted. */
+function adopt(result: Result<unknown, unknown>): Result<unknown, unknown> {
+  return result.isOk() ? ok(result.value) : err((result as Err<unknown, unknown>).error);
+}

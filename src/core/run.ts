@@ -1,0 +1,116 @@
+import type { Buffer } from '../pool/buffer.ts';
+import { ConsumerPool, type PoolObserver } from '../pool/consumer-pool.ts';
+import { FifoBuffer, LifoBuffer } from '../pool/linked-buffer.ts';
+import { LoadMeter } from '../pool/load-meter.ts';
+import { PriorityBuffer } from '../pool/priority-buffer.ts';
+import { QueueEventName } from '../queue-events/names.ts';
+import type { QueueEventSource } from '../queue-events/queue-events.ts';
+import { Admission, Overflow } from './admission.ts';
+import { QueueType } from './delivery.ts';
+import { Dispatcher } from './dispatcher.ts';
+import { ClearedError } from './errors.ts';
+import type { QueuedEvent } from './event.ts';
+import { Intake } from './intake.ts';
+import { Ledger } from './ledger.ts';
+import { MetricsReader } from './metrics.ts';
+import type { QueueSettings } from './options.ts';
+
+/**
+ * One run of a queue, from `initQueue` to its shutdown: the parts of the way of a payload, wired together. The next
+ * run gets new ones, so work that was left behind at a shutdown can disturb nobody.
+ */
+export class QueueRun implements PoolObserver {
+  readonly ledger: Ledger = new Ledger();
+  readonly pool: ConsumerPool<QueuedEvent>;
+  readonly admission: Admission;
+  readonly dispatcher: Dispatcher;
+  readonly intake: Intake;
+  readonly #events: QueueEventSource;
+  readonly #meter: LoadMeter;
+  readonly #settings: QueueSettings;
+  #idleWaiters: (() => void)[] = [];
+
+  constructor(settings: QueueSettings, events: QueueEventSource) {
+    const { clock } = settings;
+    const meter = new LoadMeter(clock.now());
+    const pool = new ConsumerPool<QueuedEvent>(bufferFor(settings), settings, clock, meter, this);
+    const { ledger } = this;
+    this.#settings = settings;
+    this.#events = events;
+    this.#meter = meter;
+    this.pool = pool;
+    this.admission = new Admission(pool, settings.maxSize);
+    this.dispatcher = new Dispatcher({
+      settings,
+      clock,
+      ledger,
+      meter,
+      events,
+      pool,
+      onIdle: () => this.#becameIdle(),
+    });
+    this.intake = new Intake({
+      settings,
+      ledger,
+      events,
+      pool,
+      admission: this.admission,
+      dispatcher: this.dispatcher,
+    });
+  }
+
+  /** A reader of its own for whoever wants deltas. */
+  metricsReader(): MetricsReader {
+    return new MetricsReader(this.ledger, this.#meter, this.pool, this.#settings.clock.now());
+  }
+
+  /** Everything accepted has settled, and no consumer is busy. */
+  get idle(): boolean {
+    return this.ledger.settled === this.ledger.accepted && this.pool.busy === 0;
+  }
+
+  onIdle(): Promise<void> {
+    if (this.idle) return Promise.resolve();
+    return new Promise((resolve) => this.#idleWaiters.push(resolve));
+  }
+
+  /** Settles what waits as `Err(ClearedError)`. */
+  clear(): number {
+    const count = this.dispatcher.clear(new ClearedError('the queue was cleared'));
+    this.admission.roomMade();
+    this.dispatcher.checkIdle();
+    return count;
+  }
+
+  scaled(from: number, to: number): void {
+    if (this.#events.observed(QueueEventName.SCALED)) this.#events.emit(QueueEventName.SCALED, { from, to });
+  }
+
+  roomMade(): void {
+    this.admission.roomMade();
+  }
+
+  quiet(): void {
+    this.dispatcher.checkIdle();
+  }
+
+  totals(): Ledger {
+    return this.ledger;
+  }
+
+  #becameIdle(): void {
+    for (const resolve of this.#idleWaiters.splice(0)) resolve();
+    if (this.#events.observed(QueueEventName.IDLE)) this.#events.emit(QueueEventName.IDLE, {});
+  }
+}
+
+function bufferFor({ queueType, overflow, maxSize }: QueueSettings): Buffer<QueuedEvent> {
+  switch (queueType) {
+    case QueueType.FIFO:
+      return new FifoBuffer();
+    case QueueType.LIFO:
+      return new LifoBuffer();
+    case QueueType.PRIORITY:
+      return new PriorityBuffer(overflow === Overflow.DROP_OLDEST && maxSize !== Number.POSITIVE_INFINITY);
+  }
+}

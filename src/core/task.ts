@@ -1,0 +1,73 @@
+import type { PolicyTask } from '../policies/policy.ts';
+import type { QueuedEvent } from './event.ts';
+import type { Handover } from './handover.ts';
+import type { Payload } from './payload.ts';
+import type { Registration } from './registration.ts';
+
+/**
+ * One attempt at one payload for one collector; it is what the processor gets as its third argument. A further attempt
+ * is a task of its own, so that work which was left behind never sees the signal of its successor.
+ */
+export class Task implements PolicyTask {
+  readonly event: QueuedEvent;
+  readonly payload: Payload;
+  readonly registration: Registration;
+  /** Where the result belongs, of several tasks; undefined for the only task of its event. */
+  readonly handover: Handover | undefined;
+  readonly index: number;
+  readonly number: number;
+  /** The next in the list of tasks that the event has at work. */
+  sibling: Task | undefined;
+  /** The processor was called. */
+  attempted = false;
+  /** When the attempt began; set only while somebody listens. */
+  startedAt: number | undefined = undefined;
+  #controller: AbortController | undefined = undefined;
+
+  constructor(
+    event: QueuedEvent,
+    payload: Payload,
+    registration: Registration,
+    handover: Handover | undefined,
+    index: number,
+    number: number,
+  ) {
+    this.event = event;
+    this.payload = payload;
+    this.registration = registration;
+    this.handover = handover;
+    this.index = index;
+    this.number = number;
+    this.sibling = event.tasks;
+  }
+
+  get collectorKey(): string {
+    return this.registration.key;
+  }
+
+  get eventId(): string {
+    return this.event.id;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.event.status === 'settled') this.#controller.abort(this.event.abortReason);
+    }
+    return this.#controller.signal;
+  }
+
+  /** The result is wanted no more. Runs the listeners of the signal, if anybody read it. */
+  abort(reason: unknown): void {
+    this.#controller?.abort(reason);
+  }
+
+  /** The next attempt. */
+  successor(): Task {
+    return new Task(this.event, this.payload, this.registration, this.handover, this.index, this.number + 1);
+  }
+
+  resume(): void {
+    this.event.host.resume(this);
+  }
+}

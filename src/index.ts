@@ -1,0 +1,80 @@
+/**
+ * The in-process event pipeline for Node services: publish a payload, an autoscaling pool of async consumers takes it
+ * from a FIFO, LIFO or priority queue, a router hands it to the right collectors, and the send gives back an event that
+ * settles to a list of `Ok`/`Err` results.
+ *
+ * ```ts
+ * import { Collector, CollectorQueue } from 'collector-queue';
+ *
+ * const square = new Collector('square', async (payload) => payload.value ** 2);
+ * const queue = new CollectorQueue([square]);
+ * const results = await queue.run((publisher) => publisher.publish(7).wait());
+ * console.log(results.first().unwrapOr(0)); // 49
+ * ```
+ *
+ * @module
+ */
+
+export type { Result, ResultAsync } from 'neverthrow';
+export { Err, err, errAsync, Ok, ok, okAsync } from 'neverthrow';
+export { Overflow } from './core/admission.ts';
+export type {
+  AnyCollector,
+  Attempt,
+  CollectorOptions,
+  Context,
+  ErrorOf,
+  Processor,
+  ValueOf,
+} from './core/collector.ts';
+export { Collector } from './core/collector.ts';
+export { Delivery, QueueType } from './core/delivery.ts';
+export {
+  CancelledError,
+  ClearedError,
+  CollectorQueueError,
+  DroppedError,
+  ErrorCode,
+  InvalidArgumentError,
+  LifecycleError,
+  NotInitializedError,
+  ParkedFullError,
+  ProcessorError,
+  QueueAbortedError,
+  QueueClosedError,
+  QueueFullError,
+  RouterError,
+  RouterTimeoutError,
+  ShutdownTimeoutError,
+  UnroutedError,
+  WaitTimeoutError,
+} from './core/errors.ts';
+export type { CollectorEvent, EventStatus, WaitOptions } from './core/event.ts';
+export type { Extension, Lifecycle, LifecycleGenerator, LifecycleObject } from './core/lifecycle.ts';
+export type { QueueMetrics } from './core/metrics.ts';
+export type { Logger, QueueOptions } from './core/options.ts';
+export type { PayloadOptions } from './core/payload.ts';
+export { Payload } from './core/payload.ts';
+export type { SendWhenReadyOptions } from './core/publisher.ts';
+export { EventPublisher } from './core/publisher.ts';
+export type { ShutdownOptions } from './core/queue.ts';
+export { CollectorQueue } from './core/queue.ts';
+export type { AnyResultOf, Outcome, Outcomes, ResultOf } from './core/results.ts';
+export { ResultList } from './core/results.ts';
+export type { Collectors, Deliver, RouterClass } from './core/router.ts';
+export { Router } from './core/router.ts';
+export { SimpleRouter } from './core/simple-router.ts';
+export type {
+  AnyTopics,
+  KeyName,
+  OutcomesFor,
+  OutcomesOf,
+  TopicName,
+  TopicTypes,
+  ValueFor,
+} from './core/types.ts';
+export { topicTypes } from './core/types.ts';
+export type { PolicyTask, TaskPolicy } from './policies/policy.ts';
+export * from './queue-events/names.ts';
+export type { QueueEventListener, QueueEvents } from './queue-events/queue-events.ts';
+export type { Clock, Timer } from './schedule/clock.ts';

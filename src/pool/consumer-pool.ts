@@ -1,0 +1,309 @@
+import { AsyncResource } from 'node:async_hooks';
+import type { Clock, Timer } from '../schedule/clock.ts';
+import { targetConsumers } from './autoscaler.ts';
+import type { Buffer, BufferEntry } from './buffer.ts';
+import { FifoBuffer } from './linked-buffer.ts';
+import type { LoadMeter } from './load-meter.ts';
+import { Sampler } from './sampler.ts';
+
+/** What consumers consume. */
+export interface Work<W> extends BufferEntry<W> {
+  /** A consumer was found for it; {@link Work.run} follows at once or in the next microtask. Runs no user code. */
+  claim(): void;
+  /** Does the work. True if it goes on after the return: it then calls {@link ConsumerPool.release} once, when done. */
+  run(): boolean;
+}
+
+/** What the pool tells its owner. None of these may throw. */
+export interface PoolObserver {
+  /** The number of consumers changed. Told outside of `offer`. */
+  scaled(from: number, to: number): void;
+  /** Fewer wait, or a consumer became idle; told only while {@link ConsumerPool.watched} is set. */
+  roomMade(): void;
+  /** The last busy consumer became idle. */
+  quiet(): void;
+  /** Totals for the load meter. */
+  totals(): { readonly accepted: number; readonly settled: number };
+}
+
+export interface PoolLimits {
+  readonly minConsumers: number;
+  readonly maxConsumers: number;
+  readonly idleTimeout: number;
+}
+
+/** How long consumers go on without a turn for timers and I/O, in milliseconds. */
+const SLICE = 10;
+
+/** The autoscaler looks at the load ten times per `idleTimeout`, within these bounds (milliseconds). */
+const TICKS_PER_IDLE_TIMEOUT = 10;
+const SHORTEST_TICK = 10;
+const LONGEST_TICK = 1_000;
+
+const settledPromise: Promise<void> = Promise.resolve();
+
+/**
+ * The autoscaling pool of consumers.
+ *
+ * A consumer is a slot in a counter, not an object: it is busy from the claim of a work until the work ends, then takes
+ * the next, or becomes idle. `offer` claims an idle consumer at once, or makes one up to the maximum; the work starts in
+ * a microtask, one for a whole burst. Everything runs in the async context in which the pool was made.
+ *
+ *     offer ─┬─ a consumer is free ──→ claimed ──┐
+ *            └─ none is ──→ buffer ──────────────┼─→ run ──→ (goes on) ──→ release ─┐
+ *     giveBack (parked before) ──→ returned ─────┘    └────────── next ←────────────┘
+ *
+ * After {@link SLICE} ms without a turn of the event loop the pool yields: no consumer takes anything until timers and
+ * I/O have had their turn.
+ */
+export class ConsumerPool<W extends Work<W>> {
+  /** Consumers that are busy now. */
+  busy = 0;
+  /** Consumers alive, busy or idle: `minConsumers` … `maxConsumers`. */
+  consumers: number;
+  /** Set while somebody wants to hear of {@link PoolObserver.roomMade}. */
+  watched = false;
+
+  readonly #limits: PoolLimits;
+  readonly #clock: Clock;
+  readonly #meter: LoadMeter;
+  readonly #observer: PoolObserver;
+  readonly #buffer: Buffer<W>;
+  readonly #claimed: FifoBuffer<W> = new FifoBuffer<W>();
+  readonly #returned: FifoBuffer<W> = new FifoBuffer<W>();
+  readonly #scope: AsyncResource = new AsyncResource('CollectorQueue', { requireManualDestroy: true });
+  readonly #sampler: Sampler = new Sampler(0.5, 2);
+  readonly #tick: number;
+  readonly #peaks: number[];
+  #ticks = 0;
+  #ticker: Timer | undefined;
+  #reported: number;
+  #sliceEnd = 0;
+  #wakePending = false;
+  #yielding = false;
+  #paused = false;
+
+  constructor(buffer: Buffer<W>, limits: PoolLimits, clock: Clock, meter: LoadMeter, observer: PoolObserver) {
+    this.#buffer = buffer;
+    this.#limits = limits;
+    this.#clock = clock;
+    this.#meter = meter;
+    this.#observer = observer;
+    this.consumers = limits.minConsumers;
+    this.#reported = this.consumers;
+    this.#tick = Math.min(LONGEST_TICK, Math.max(SHORTEST_TICK, limits.idleTimeout / TICKS_PER_IDLE_TIMEOUT));
+    this.#peaks = new Array(Math.max(1, Math.ceil(limits.idleTimeout / this.#tick))).fill(0);
+  }
+
+  /** How many wait for a consumer. What is claimed waits no more. */
+  get waiting(): number {
+    return this.#buffer.size;
+  }
+
+  /** How many more could be claimed at once: they would not count against a bound on what waits. */
+  get claimable(): number {
+    return this.#canClaim() ? this.#limits.maxConsumers - this.busy : 0;
+  }
+
+  get paused(): boolean {
+    return this.#paused;
+  }
+
+  /** Hands work in, at the end of the waiting order. Runs no user code. */
+  offer(work: W): void {
+    if (!this.#canClaim()) {
+      this.#buffer.push(work);
+      return;
+    }
+    this.#occupy();
+    work.claim();
+    this.#claimed.push(work);
+    this.#wake();
+  }
+
+  /** Hands work in that was parked: it comes before all that waits. */
+  giveBack(work: W): void {
+    this.#returned.push(work);
+    this.#wake();
+  }
+
+  /** Takes work back that waits. */
+  withdraw(work: W): void {
+    this.#buffer.remove(work);
+    if (this.watched) this.#observer.roomMade();
+  }
+
+  /** Takes out what would be dispatched next. */
+  takeWaiting(): W | undefined {
+    return this.#buffer.take();
+  }
+
+  /** What is claimed or was given back, and did not start yet. */
+  unstarted(): W[] {
+    return [...this.#claimed, ...this.#returned];
+  }
+
+  /** Takes out what an overflow should drop. */
+  takeVictim(): W | undefined {
+    return this.#buffer.takeVictim();
+  }
+
+  /** A work that went on after `run` has ended: its consumer takes the next, or becomes idle. */
+  release(): void {
+    const next = this.#take();
+    if (next === undefined) this.#leave();
+    else this.#serve(next);
+  }
+
+  /** No consumer takes anything more; what is claimed goes on. */
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#wake();
+  }
+
+  /** Stops the autoscaler. To be called when the pool has no more work. */
+  stop(): void {
+    this.#ticker?.cancel();
+    this.#ticker = undefined;
+    this.#scope.emitDestroy();
+  }
+
+  /** Runs `body` in the async context of the pool. */
+  runInScope<A extends unknown[], R>(body: (...args: A) => R, self: unknown, ...args: A): R {
+    return this.#scope.runInAsyncScope(body, self, ...args);
+  }
+
+  #canClaim(): boolean {
+    return (
+      this.busy < this.#limits.maxConsumers && this.#buffer.size === 0 && this.#returned.size === 0 && !this.#paused
+    );
+  }
+
+  /** One more consumer is busy: an idle one, or a new one. */
+  #occupy(): void {
+    const busy = ++this.busy;
+    if (busy > this.consumers) this.consumers = busy;
+    const at = this.#ticks % this.#peaks.length;
+    if (busy > (this.#peaks[at] as number)) this.#peaks[at] = busy;
+  }
+
+  /** One microtask for a whole burst of offers. */
+  #wake(): void {
+    if (this.#wakePending || this.#yielding) return;
+    this.#wakePending = true;
+    void settledPromise.then(this.#onWake);
+  }
+
+  readonly #onWake = (): void => {
+    this.#wakePending = false;
+    if (!this.#yielding) this.#scope.runInAsyncScope(this.#pump, this);
+  };
+
+  readonly #onTurn = (): void => {
+    this.#yielding = false;
+    this.#scope.runInAsyncScope(this.#pump, this);
+  };
+
+  /** Starts what is claimed, then gives every consumer that can be had something that waits. */
+  #pump(): void {
+    this.#beginSlice();
+    while (!this.#yielding) {
+      const work = this.#claimed.take();
+      if (work === undefined) break;
+      this.#serve(work);
+    }
+    while (this.busy < this.#limits.maxConsumers) {
+      const work = this.#take();
+      if (work === undefined) break;
+      this.#occupy();
+      this.#serve(work);
+    }
+    if (this.watched) this.#observer.roomMade();
+    this.#reportScale();
+  }
+
+  /** One consumer, from work to work, until one goes on or there is nothing to take. */
+  #serve(work: W): void {
+    let current: W | undefined = work;
+    while (current !== undefined) {
+      if (this.watched) this.#observer.roomMade();
+      if (current.run()) return;
+      current = this.#take();
+    }
+    this.#leave();
+  }
+
+  /** The next work for a consumer; none while the pool is paused or yields. */
+  #take(): W | undefined {
+    if (this.#sampler.due()) this.#checkSlice();
+    if (this.#yielding || this.#paused) return undefined;
+    const returned = this.#returned.size === 0 ? undefined : this.#returned.take();
+    const work = returned ?? this.#buffer.take();
+    if (work === undefined) return undefined;
+    work.claim();
+    return work;
+  }
+
+  #leave(): void {
+    this.busy--;
+    if (this.watched) this.#observer.roomMade();
+    if (this.busy === 0) this.#observer.quiet();
+  }
+
+  #beginSlice(): void {
+    const now = this.#clock.now();
+    this.#sliceEnd = now + SLICE;
+    this.#sampler.read(now);
+    if (this.#ticker === undefined) this.#startTicking(now);
+  }
+
+  #checkSlice(): void {
+    const now = this.#clock.now();
+    this.#sampler.read(now);
+    if (now < this.#sliceEnd || this.#yielding) return;
+    this.#yielding = true;
+    this.#clock.yieldTurn(this.#onTurn);
+  }
+
+  #startTicking(now: number): void {
+    this.#sampleLoad(now);
+    this.#ticker = this.#clock.setTimer(this.#onTick, this.#tick, true);
+  }
+
+  /** Samples the load and lets the autoscaler decide; rests once the pool is idle at its minimum. */
+  readonly #onTick = (): void => {
+    const now = this.#clock.now();
+    this.#sampleLoad(now);
+    const averages = this.#meter.averages(now);
+    this.consumers = targetConsumers({
+      consumers: this.consumers,
+      busy: this.busy,
+      peakBusy: this.#peaks.reduce((most, peak) => Math.max(most, peak)),
+      waiting: this.#paused ? 0 : this.#buffer.size,
+      arrivalRate: averages.arrivalRate,
+      serviceTime: averages.serviceTime,
+      minConsumers: this.#limits.minConsumers,
+      maxConsumers: this.#limits.maxConsumers,
+    });
+    this.#reportScale();
+    this.#peaks[++this.#ticks % this.#peaks.length] = this.busy;
+    const resting = this.busy === 0 && this.consumers === this.#limits.minConsumers;
+    this.#ticker = resting ? undefined : this.#clock.setTimer(this.#onTick, this.#tick, true);
+  };
+
+  #sampleLoad(now: number): void {
+    const { accepted, settled } = this.#observer.totals();
+    this.#meter.sample(now, { busy: this.busy, consumers: this.consumers, accepted, settled });
+  }
+
+  #reportScale(): void {
+    const [from, to] = [this.#reported, this.consumers];
+    if (from === to) return;
+    this.#reported = to;
+    this.#observer.scaled(from, to);
+  }
+}
