@@ -66,12 +66,19 @@ export { Router } from './core/router.ts';
 export { SimpleRouter } from './core/simple-router.ts';
 export type {
   AnyTopics,
+  Explained,
+  Intersection,
+  IsAny,
   KeyName,
   OutcomesFor,
   OutcomesOf,
+  TakenBy,
+  TakenByAll,
   TopicName,
   TopicTypes,
   ValueFor,
+  ValueOfTopics,
+  WithKey,
 } from './core/types.ts';
 export { topicTypes } from './core/types.ts';
 export type { PolicyTask, TaskPolicy } from './policies/policy.ts';

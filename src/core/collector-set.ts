@@ -53,9 +53,9 @@ export class CollectorSet {
   router(): Router {
     const serving = [...this.#registrations].filter(({ key, collector }) => this.#collectors.get(key) === collector);
     const collectors = new Map(serving.map(({ key, collector }) => [key, collector]));
-    if (!(this.#router instanceof Router)) return new this.#router(collectors);
-    this.#router.refresh(collectors);
-    return this.#router;
+    const router = this.#router instanceof Router ? this.#router : new this.#router(collectors);
+    router.refresh(collectors);
+    return router;
   }
 
   /**

@@ -6,13 +6,16 @@ import type { QueueEventSource } from '../queue-events/queue-events.ts';
 import type { Clock } from '../schedule/clock.ts';
 import { type AnyCollector, registrationOf } from './collector.ts';
 import { asRouterError, RouterError, UnroutedError } from './errors.ts';
-import type { EventHost, QueuedEvent } from './event.ts';
+import type { EventHost, Extras, QueuedEvent } from './event.ts';
 import { FullControl } from './full-control.ts';
 import { Handover } from './handover.ts';
 import type { Ledger } from './ledger.ts';
 import type { QueueSettings } from './options.ts';
+import type { Parking } from './parking.ts';
+import type { Payload } from './payload.ts';
 import type { Registration } from './registration.ts';
 import { Router } from './router.ts';
+import { RouterCall } from './router-call.ts';
 import { SimpleRouter } from './simple-router.ts';
 import { Task } from './task.ts';
 import { describeTask, TaskRunner, type TaskSink } from './task-runner.ts';
@@ -62,7 +65,7 @@ export class Dispatcher implements EventHost, TaskSink {
     this.#pool = parts.pool;
     this.#onIdle = parts.onIdle;
     this.#runner = new TaskRunner(parts.pool, parts.ledger, parts.events, parts.clock, parts.settings.maxParked, this);
-    this.#fullControl = new FullControl(this, parts.pool, parts.clock, parts.settings.routerTimeout);
+    this.#fullControl = new FullControl(this, parts.clock, parts.settings.routerTimeout);
   }
 
   /** From now on this router selects. */
@@ -73,38 +76,50 @@ export class Dispatcher implements EventHost, TaskSink {
   }
 
   claimed(event: QueuedEvent): void {
-    if (event.status === 'settled') return;
-    if (event.status === 'parked') this.#ledger.parked--;
+    if (event.status !== 'waiting') {
+      this.#claimedAgain(event);
+      return;
+    }
     event.status = 'running';
     this.#ledger.inFlight++;
-    if (event.extras?.measuredAt !== undefined) this.#measureWait(event);
+    if (event.extras !== undefined) this.#measureWait(event.extras);
   }
 
   start(event: QueuedEvent): boolean {
-    const goesOn = event.status !== 'settled' && this.#begin(event);
-    if (!goesOn) this.#freed(event);
-    return goesOn;
+    if (this.#begin(event)) return true;
+    if (event.status !== 'settled' || event.extras !== undefined) this.#freed(event);
+    return false;
   }
 
   /** A task is done for good: its result counts, unless the event has settled without it. */
   taskDone(task: Task, result: Result<unknown, unknown>): void {
-    const { event, handover } = task;
+    const { event } = task;
+    task.registration.taskEnded();
     if (event.status === 'settled') {
       this.#ledger.late++;
       return;
     }
-    event.taskDone(task.registration.key, result);
-    if (handover === undefined) {
+    if (task.handover === undefined) {
       event.outcome = result;
       this.settle(event);
-    } else if (handover.put(task.index, result)) {
-      if (handover.complete === undefined) this.settle(event);
-      else handover.complete();
+    } else {
+      this.#partDone(event, task, task.handover, result);
     }
     if (this.#events.listening !== 0) this.#tellEnded(task, result);
   }
 
+  /**
+   * A task that a router with full control delivered may end in an async context that the router entered; the next
+   * payload must not run in that.
+   */
   workEnded(event: QueuedEvent): void {
+    if (event.status !== 'settled' || event.extras !== undefined) this.#freed(event);
+    if (this.#controlled) this.#pool.runInScope(this.#pool.release, this.#pool);
+    else this.#pool.release();
+  }
+
+  /** The consumer of an event is free, and we are in the pool's own context. */
+  routed(event: QueuedEvent): void {
     this.#freed(event);
     this.#pool.release();
   }
@@ -115,7 +130,10 @@ export class Dispatcher implements EventHost, TaskSink {
     else if (event.status === 'parked') this.#ledger.parked--;
     this.#ledger.settled++;
     event.settled();
-    if (event.extras?.parked !== undefined) this.#runner.forget(event);
+  }
+
+  forget(event: QueuedEvent, parking: Parking): void {
+    this.#runner.forget(event, parking);
   }
 
   giveUp(event: QueuedEvent, error: Error): boolean {
@@ -200,26 +218,37 @@ export class Dispatcher implements EventHost, TaskSink {
 
   /** True if the work goes on. */
   #begin(event: QueuedEvent): boolean {
-    const extras = event.extras;
-    if (extras?.resumed !== undefined) {
-      const { resumed } = extras;
-      extras.resumed = undefined;
-      return this.#runner.runResumed(event, resumed);
-    }
+    if (event.status === 'settled') return false;
+    const parking = event.extras?.parking;
+    if (parking !== undefined) return this.#runner.runResumed(event, parking);
     if (this.#controlled) return this.#fullControl.begin(event, this.#router);
-    let selected: readonly AnyCollector[];
+    const selected = this.#select(event);
+    if (selected === undefined) return false;
+    return selected.length === 1 ? this.#handOverToOne(event, selected) : this.#handOver(event, selected);
+  }
+
+  /** The collectors; undefined if the router failed, and the event has settled with that. */
+  #select(event: QueuedEvent): readonly AnyCollector[] | undefined {
     try {
-      selected = this.#router.select(event.payload as NonNullable<QueuedEvent['payload']>);
-      if (!this.#trusted) selected = this.check(selected);
+      const selected = this.#router.select(event.payload as Payload);
+      return this.#trusted ? selected : this.check(selected);
     } catch (thrown) {
       this.failRouting(event, asRouterError(thrown));
-      return false;
+      return undefined;
     }
-    return this.#handOver(event, selected);
+  }
+
+  #handOverToOne(event: QueuedEvent, selected: readonly AnyCollector[]): boolean {
+    const registration = registrationOf(selected[0] as AnyCollector) as Registration;
+    registration.unfinished++;
+    event.collectors = selected;
+    event.active = 1;
+    if (this.#runner.run(new Task(event, registration, undefined, 0, 1))) return true;
+    event.active = 0;
+    return false;
   }
 
   #handOver(event: QueuedEvent, selected: readonly AnyCollector[]): boolean {
-    if (selected.length === 1) return this.#handOverToOne(event, selected);
     if (selected.length === 0) {
       event.outcome = this.unrouted(event);
       this.settle(event);
@@ -232,27 +261,15 @@ export class Dispatcher implements EventHost, TaskSink {
     return event.active > 0;
   }
 
-  #handOverToOne(event: QueuedEvent, selected: readonly AnyCollector[]): boolean {
-    const registration = registrationOf(selected[0] as AnyCollector) as Registration;
-    registration.unfinished++;
-    event.collectors = selected;
-    event.active = 1;
-    const task = new Task(event, event.payload as NonNullable<QueuedEvent['payload']>, registration, undefined, 0, 1);
-    if (this.#runner.run(task)) return true;
-    event.active = 0;
-    return false;
-  }
-
   /** Starts a task for each collector of a handover. `active` holds those that go on. */
   runAll(event: QueuedEvent, handover: Handover): void {
     const { collectors } = handover;
-    const payload = event.payload as NonNullable<QueuedEvent['payload']>;
     event.active += collectors.length;
     for (let at = 0; at < collectors.length; at++) {
       if (event.status !== 'settled') {
         const registration = registrationOf(collectors[at] as AnyCollector) as Registration;
         registration.unfinished++;
-        if (this.#runner.run(new Task(event, payload, registration, handover, at, 1))) continue;
+        if (this.#runner.run(new Task(event, registration, handover, at, 1))) continue;
       }
       event.active--;
     }
@@ -274,9 +291,10 @@ export class Dispatcher implements EventHost, TaskSink {
   /** Settles with what is there and an error for the rest, then tells the work that nobody wants it any more. */
   abandon(event: QueuedEvent, error: Error): void {
     const failed = err(error);
-    const routerCall = event.extras?.routerCall;
+    const { outcome } = event;
+    const routerCall = outcome instanceof RouterCall ? outcome : undefined;
     if (routerCall !== undefined) event.outcome = routerCall.giveUp(failed) ?? failed;
-    else if (event.outcome instanceof Handover) event.outcome.fill(failed);
+    else if (outcome instanceof Handover) outcome.fill(failed);
     else event.outcome = failed;
     const tasks = event.tasks;
     event.needExtras().abortReason = error;
@@ -293,10 +311,26 @@ export class Dispatcher implements EventHost, TaskSink {
     }
   }
 
-  #measureWait(event: QueuedEvent): void {
-    const extras = event.needExtras();
+  /** One of several tasks is done. */
+  #partDone(event: QueuedEvent, task: Task, handover: Handover, result: Result<unknown, unknown>): void {
+    event.extras?.log?.add([task.registration.key, result]);
+    if (!handover.put(task.index, result)) return;
+    if (event.outcome === handover) this.settle(event);
+    else handover.complete();
+  }
+
+  /** An event with resumed tasks found a consumer; unless it was settled meanwhile. */
+  #claimedAgain(event: QueuedEvent): void {
+    if (event.status === 'settled') return;
+    event.status = 'running';
+    this.#ledger.parked--;
+    this.#ledger.inFlight++;
+  }
+
+  #measureWait(extras: Extras): void {
+    if (extras.measuredAt === undefined) return;
     const now = this.clock.now();
-    this.#meter.waited(now - (extras.measuredAt as number));
+    this.#meter.waited(now - extras.measuredAt);
     extras.measuredAt = now;
   }
 

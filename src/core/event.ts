@@ -7,9 +7,10 @@ import { checkDuration, checkOptions } from './checks.ts';
 import type { AnyCollector } from './collector.ts';
 import { CancelledError, describe, InvalidArgumentError, WaitTimeoutError } from './errors.ts';
 import { Handover } from './handover.ts';
+import type { Parking } from './parking.ts';
 import type { Payload } from './payload.ts';
 import { type AnyResultOf, type Outcomes, ResultList } from './results.ts';
-import type { RouterCall } from './router-call.ts';
+import { RouterCall } from './router-call.ts';
 import type { Task } from './task.ts';
 
 /**
@@ -35,7 +36,7 @@ export interface WaitOptions {
  *
  * @typeParam M - the outcomes of the collectors that may take the payload, by key
  */
-export interface CollectorEvent<M extends Outcomes = Outcomes> {
+export interface CollectorEvent<M extends Outcomes = any> {
   /** A UUID, made when first read. */
   readonly id: string;
   readonly status: EventStatus;
@@ -70,6 +71,8 @@ export interface EventHost {
   giveUp(event: QueuedEvent, error: Error): boolean;
   /** A parked task wants to come back. */
   resume(task: Task): void;
+  /** It has settled: what it has parked will not come back. */
+  forget(event: QueuedEvent, parking: Parking): void;
 }
 
 /** What few events need. */
@@ -79,11 +82,8 @@ export interface Extras {
   scope: AsyncResource | undefined;
   /** When it was accepted, then when it was claimed, if this event is one of those measured. */
   measuredAt: number | undefined;
-  /** Its way through a router with full control. */
-  routerCall: RouterCall | undefined;
-  parked: Set<Task> | undefined;
-  /** Parked tasks that were resumed and wait for a consumer. */
-  resumed: Task[] | undefined;
+  /** Its tasks that wait for their policies. */
+  parking: Parking | undefined;
   abortReason: unknown;
   /** Kept once somebody iterates. */
   log: ResultLog | undefined;
@@ -101,8 +101,11 @@ export class QueuedEvent implements CollectorEvent, Work<QueuedEvent> {
   status: EventStatus = 'waiting';
   /** The collectors that it was handed to. */
   collectors: readonly AnyCollector[] = NOBODY;
-  /** The result of its only task, or the results of several, and finally the list, once somebody asked for it. */
-  outcome: Result<unknown, unknown> | Handover | ResultList | undefined = undefined;
+  /**
+   * The result of its only task, or the results of several, or its way through a router with full control; finally the
+   * list, once somebody asked for it.
+   */
+  outcome: Result<unknown, unknown> | Handover | RouterCall | ResultList | undefined = undefined;
   /** Work that goes on: tasks, and the call of a router with full control. It holds a consumer while this is not 0. */
   active = 0;
   /** The list of its tasks, newest first, as long as they may have to be aborted. */
@@ -146,9 +149,7 @@ export class QueuedEvent implements CollectorEvent, Work<QueuedEvent> {
       id: undefined,
       scope: undefined,
       measuredAt: undefined,
-      routerCall: undefined,
-      parked: undefined,
-      resumed: undefined,
+      parking: undefined,
       abortReason: undefined,
       log: undefined,
     };
@@ -188,32 +189,33 @@ export class QueuedEvent implements CollectorEvent, Work<QueuedEvent> {
     }
   }
 
-  /** One of its tasks is done. */
-  taskDone(collectorKey: string, result: Result<unknown, unknown>): void {
-    this.#extras?.log?.add([collectorKey, result]);
-  }
-
   /** The outcome stands: called once, by the host. */
   settled(): void {
     this.status = 'settled';
     this.payload = undefined;
     this.tasks = undefined;
     if (this.#resolve !== undefined) this.#resolve(this.getResult() as ResultList);
-    this.#extras?.log?.complete(this.getResult() as ResultList);
+    if (this.#extras !== undefined) this.#settleExtras(this.#extras);
+  }
+
+  #settleExtras({ log, parking }: Extras): void {
+    log?.complete(this.getResult() as ResultList);
+    if (parking !== undefined) this.host.forget(this, parking);
   }
 
   #listOf(outcome: Result<unknown, unknown> | Handover): ResultList {
     if (outcome instanceof Handover) {
       const results = outcome.results as Result<unknown, unknown>[];
-      return new ResultList(results, undefined, outcome.collectors, results.length);
+      return new ResultList(results, undefined, outcome.collectors);
     }
-    return new ResultList([outcome], undefined, this.collectors, this.collectors.length);
+    return new ResultList([outcome], undefined, this.collectors);
   }
 
   #resultsSoFar(): LogEntry[] {
     const list = this.getResult();
     if (list !== undefined) return logOf(list);
-    const handovers = this.#extras?.routerCall?.handovers ?? (this.outcome instanceof Handover ? [this.outcome] : []);
+    const { outcome } = this;
+    const handovers = outcome instanceof RouterCall ? outcome.handovers : outcome instanceof Handover ? [outcome] : [];
     return handovers.flatMap(({ collectors, results }) =>
       collectors.flatMap(({ key }, at): LogEntry[] => {
         const result = results[at];

@@ -1,4 +1,3 @@
-import type { ConsumerPool } from '../pool/consumer-pool.ts';
 import type { Clock } from '../schedule/clock.ts';
 import type { AnyCollector } from './collector.ts';
 import type { Dispatcher } from './dispatcher.ts';
@@ -7,6 +6,7 @@ import type { QueuedEvent } from './event.ts';
 import { Handover } from './handover.ts';
 import type { Payload } from './payload.ts';
 import { ResultList } from './results.ts';
+import { Roster, type Rostered } from './roster.ts';
 import type { Deliver, Router } from './router.ts';
 import { RouterCall } from './router-call.ts';
 
@@ -16,42 +16,32 @@ import { RouterCall } from './router-call.ts';
  */
 export class FullControl {
   readonly #dispatcher: Dispatcher;
-  readonly #pool: ConsumerPool<QueuedEvent>;
   readonly #clock: Clock;
   readonly #timeout: number;
-  /** Events whose router is at work. */
-  readonly #underWay: Set<QueuedEvent> = new Set();
+  readonly #underWay: Roster<UnderWay> = new Roster();
+  readonly #free: UnderWay[] = [];
 
-  constructor(dispatcher: Dispatcher, pool: ConsumerPool<QueuedEvent>, clock: Clock, timeout: number) {
+  constructor(dispatcher: Dispatcher, clock: Clock, timeout: number) {
     this.#dispatcher = dispatcher;
-    this.#pool = pool;
     this.#clock = clock;
     this.#timeout = timeout;
   }
 
+  /** The events whose router is at work. */
   underWay(): QueuedEvent[] {
-    return [...this.#underWay];
+    return [...this.#underWay].map(({ event }) => event as QueuedEvent);
   }
 
   /** True if the work goes on. */
   begin(event: QueuedEvent, router: Router): boolean {
     const call = new RouterCall();
-    event.needExtras().routerCall = call;
+    event.outcome = call;
     event.active = 1;
-    const deliver: Deliver = (collectors) => this.#deliver(event, call, collectors);
     try {
+      const deliver: Deliver = (collectors) => this.#deliver(event, call, collectors);
       const returned: unknown = router.handleEvent(event.payload as Payload, deliver);
-      if (returned instanceof ResultList) {
-        this.#returned(event, call, returned);
-      } else {
-        this.#limit(event, call);
-        this.#underWay.add(event);
-        Promise.resolve(returned).then(
-          (value) => this.#over(event, call, () => this.#returned(event, call, value)),
-          (thrown) => this.#over(event, call, () => this.#dispatcher.failRouting(event, asRouterError(thrown))),
-        );
-        return true;
-      }
+      if (!(returned instanceof ResultList)) return this.#follow(event, call, Promise.resolve(returned));
+      this.settle(event, call, returned);
     } catch (thrown) {
       this.#dispatcher.failRouting(event, asRouterError(thrown));
     }
@@ -59,54 +49,96 @@ export class FullControl {
     return --event.active > 0;
   }
 
-  #deliver(event: QueuedEvent, call: RouterCall, collectors: readonly AnyCollector[]): ReturnType<Deliver> {
-    if (event.status === 'settled') return event.getResult() as ResultList;
-    const checked = this.#dispatcher.check(collectors);
-    if (checked.length === 0) return new ResultList([this.#dispatcher.unrouted(event)], undefined, [], 0);
-    const again = checked.find((collector) => call.has(collector));
-    if (again !== undefined) throw new RouterError(`the payload was delivered to collector "${again.key}" before`);
-    const handover = new Handover(checked);
-    call.handovers.push(handover);
-    this.#pool.runInScope(this.#dispatcher.runAll, this.#dispatcher, event, handover);
-    if (handover.missing === 0) return listOf(handover);
-    return new Promise((resolve) => {
-      handover.complete = () => resolve(listOf(handover));
-    });
-  }
-
-  /** The router's call was still under way when `begin` returned; now it is over. */
-  #over(event: QueuedEvent, call: RouterCall, settle: () => unknown): void {
-    call.timer?.cancel();
+  /** The router's call that was under way is over, with a value or an error. */
+  over(underWay: UnderWay, settle: (event: QueuedEvent, call: RouterCall) => void): void {
+    const { event, call } = underWay.release();
+    this.#free.push(underWay);
     if (call.over) return;
-    call.over = true;
-    this.#underWay.delete(event);
-    settle();
-    if (--event.active === 0) this.#dispatcher.workEnded(event);
+    this.#underWay.remove(underWay);
+    call.timer?.cancel();
+    this.#end(event, call, settle);
   }
 
-  #returned(event: QueuedEvent, call: RouterCall, value: unknown): void {
+  /** What the router returned is the outcome of the event. */
+  settle(event: QueuedEvent, call: RouterCall, value: unknown): void {
     if (event.status === 'settled') return;
-    if (!(value instanceof ResultList)) {
-      const error = new RouterError(`handleEvent must return a ResultList, but it returned ${describe(value)}`);
-      this.#dispatcher.failRouting(event, error);
-    } else {
+    if (value instanceof ResultList) {
       event.outcome = value;
       this.#dispatcher.settle(event);
+    } else {
+      const error = new RouterError(`handleEvent must return a ResultList, but it returned ${describe(value)}`);
+      this.#dispatcher.failRouting(event, error);
     }
     call.completeAll();
   }
 
-  #limit(event: QueuedEvent, call: RouterCall): void {
-    if (this.#timeout === Number.POSITIVE_INFINITY) return;
+  fail(event: QueuedEvent, call: RouterCall, thrown: unknown): void {
+    this.#dispatcher.failRouting(event, asRouterError(thrown));
+    call.completeAll();
+  }
+
+  #follow(event: QueuedEvent, call: RouterCall, promise: Promise<unknown>): true {
+    const underWay = this.#free.pop() ?? new UnderWay(this);
+    underWay.event = event;
+    underWay.call = call;
+    this.#underWay.add(underWay);
+    if (this.#timeout !== Number.POSITIVE_INFINITY) this.#limit(underWay, event, call);
+    void promise.then(underWay.onValue, underWay.onError);
+    return true;
+  }
+
+  #deliver(event: QueuedEvent, call: RouterCall, collectors: readonly AnyCollector[]): ReturnType<Deliver> {
+    if (event.status === 'settled') return event.getResult() as ResultList;
+    const checked = this.#dispatcher.check(collectors);
+    if (checked.length === 0) return new ResultList([this.#dispatcher.unrouted(event)], undefined, []);
+    const again = call.handovers.length === 0 ? undefined : checked.find((collector) => call.has(collector));
+    if (again !== undefined) throw new RouterError(`the payload was delivered to collector "${again.key}" before`);
+    const handover = new Handover(checked);
+    call.add(handover);
+    this.#dispatcher.runAll(event, handover);
+    return handover.missing === 0 ? handover.list() : handover.completion();
+  }
+
+  /** The consumer of a router that takes too long is free, unless tasks that it delivered still run. */
+  #limit(underWay: UnderWay, event: QueuedEvent, call: RouterCall): void {
     const error = new RouterTimeoutError(`the router took longer than ${this.#timeout} ms (routerTimeout)`);
-    call.timer = this.#clock.setTimer(
-      () => this.#over(event, call, () => event.status !== 'settled' && this.#dispatcher.abandon(event, error)),
-      this.#timeout,
-    );
+    call.timer = this.#clock.setTimer(() => {
+      this.#underWay.remove(underWay);
+      this.#end(event, call, () => event.status !== 'settled' && this.#dispatcher.abandon(event, error));
+    }, this.#timeout);
+  }
+
+  #end(event: QueuedEvent, call: RouterCall, settle: (event: QueuedEvent, call: RouterCall) => unknown): void {
+    call.over = true;
+    settle(event, call);
+    if (--event.active === 0) this.#dispatcher.routed(event);
   }
 }
 
-function listOf(handover: Handover): ResultList {
-  const results = handover.results as ConstructorParameters<typeof ResultList>[0];
-  return new ResultList(results, undefined, handover.collectors, results.length);
+/** The handlers of one router call at a time. */
+class UnderWay implements Rostered {
+  seat = 0;
+  event: QueuedEvent | undefined = undefined;
+  call: RouterCall | undefined = undefined;
+  readonly #control: FullControl;
+
+  constructor(control: FullControl) {
+    this.#control = control;
+  }
+
+  readonly onValue = (value: unknown): void => {
+    this.#control.over(this, (event, call) => this.#control.settle(event, call, value));
+  };
+
+  readonly onError = (thrown: unknown): void => {
+    this.#control.over(this, (event, call) => this.#control.fail(event, call, thrown));
+  };
+
+  /** Lets go of the call, and returns it. */
+  release(): { event: QueuedEvent; call: RouterCall } {
+    const { event, call } = this as { event: QueuedEvent; call: RouterCall };
+    this.event = undefined;
+    this.call = undefined;
+    return { event, call };
+  }
 }

@@ -1,5 +1,12 @@
 import type { Result } from 'neverthrow';
 import type { AnyCollector } from './collector.ts';
+import { ResultList } from './results.ts';
+
+let resolveNewest: (list: ResultList) => void;
+/** One executor for all promises, instead of a closure for each. */
+const executor = (resolve: (list: ResultList) => void): void => {
+  resolveNewest = resolve;
+};
 
 /** One payload handed to several collectors: collects their results, in the collectors' order. */
 export class Handover {
@@ -7,13 +14,12 @@ export class Handover {
   readonly results: (Result<unknown, unknown> | undefined)[];
   /** How many results are still missing. */
   missing: number;
-  /** Told when the last result came in; only a custom router waits for that. */
-  complete: (() => void) | undefined = undefined;
+  #resolve: ((list: ResultList) => void) | undefined = undefined;
 
   constructor(collectors: readonly AnyCollector[]) {
     this.collectors = collectors;
     this.missing = collectors.length;
-    this.results = new Array(collectors.length).fill(undefined);
+    this.results = collectors.length === 1 ? [undefined] : new Array(collectors.length).fill(undefined);
   }
 
   /** True if it was the last. */
@@ -28,5 +34,21 @@ export class Handover {
       if (present === undefined) this.results[index] = result;
     }
     this.missing = 0;
+  }
+
+  /** The results, once none is missing. */
+  list(): ResultList {
+    return new ResultList(this.results as Result<unknown, unknown>[], undefined, this.collectors);
+  }
+
+  /** Resolves when {@link Handover.complete} is called. To be called once. */
+  completion(): Promise<ResultList> {
+    const promise = new Promise(executor);
+    this.#resolve = resolveNewest;
+    return promise;
+  }
+
+  complete(): void {
+    this.#resolve?.(this.list());
   }
 }

@@ -30,7 +30,10 @@ export class Intake {
   readonly #pool: ConsumerPool<QueuedEvent>;
   readonly #admission: Admission;
   readonly #dispatcher: Dispatcher;
-  readonly #bounded: boolean;
+  readonly #defaultPriority: number;
+  readonly #scoped: boolean;
+  /** Not everything is accepted: there is a bound, or the queue closes. */
+  #guarded: boolean;
   readonly #sampler: Sampler = new Sampler(1, 10);
   #closed = false;
 
@@ -41,7 +44,9 @@ export class Intake {
     this.#pool = parts.pool;
     this.#admission = parts.admission;
     this.#dispatcher = parts.dispatcher;
-    this.#bounded = parts.settings.maxSize !== Number.POSITIVE_INFINITY;
+    this.#defaultPriority = parts.settings.defaultPriority;
+    this.#scoped = parts.settings.asyncContext;
+    this.#guarded = parts.settings.maxSize !== Number.POSITIVE_INFINITY;
   }
 
   /** Accepts the payload, or settles its event as refused. */
@@ -63,29 +68,34 @@ export class Intake {
   /** Refuses everything from now on, also what waits for room. */
   close(): void {
     this.#closed = true;
+    this.#guarded = true;
     this.#admission.close();
   }
 
   #eventFor(payload: Payload): QueuedEvent {
-    const event = new QueuedEvent(this.#dispatcher, payload, payload.priority ?? this.#settings.defaultPriority);
-    if (this.#settings.asyncContext) {
-      event.needExtras().scope = new AsyncResource('CollectorEvent', { requireManualDestroy: true });
-    }
+    const event = new QueuedEvent(this.#dispatcher, payload, payload.priority ?? this.#defaultPriority);
+    if (this.#scoped) event.needExtras().scope = new AsyncResource('CollectorEvent', { requireManualDestroy: true });
     return event;
   }
 
   #take(event: QueuedEvent): QueuedEvent {
     this.#ledger.offered++;
-    if (this.#closed) return this.#refuse(event, new QueueClosedError('the queue is shutting down or was shut down'));
-    if (this.#bounded && !this.#admission.hasRoom && this.#settings.overflow === Overflow.REJECT) {
-      return this.#refuse(event, this.#admission.refusal());
+    if (this.#guarded) {
+      const refusal = this.#refusal();
+      if (refusal !== undefined) return this.#refuse(event, refusal);
     }
     this.#ledger.accepted++;
     if (this.#events.listening !== 0) this.#tellEnqueued(event);
     if (this.#sampler.due()) this.#measure(event);
     this.#pool.offer(event);
-    if (this.#bounded && this.#admission.overfull) this.#dropOne();
+    if (this.#guarded && this.#admission.overfull) this.#dropOne();
     return event;
+  }
+
+  #refusal(): Error | undefined {
+    if (this.#closed) return new QueueClosedError('the queue is shutting down or was shut down');
+    if (this.#settings.overflow === Overflow.REJECT && !this.#admission.hasRoom) return this.#admission.refusal();
+    return undefined;
   }
 
   #refuse(event: QueuedEvent, error: Error): QueuedEvent {

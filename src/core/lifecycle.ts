@@ -25,7 +25,7 @@ export interface LifecycleObject<G extends object, Y> {
 }
 
 /** What a lifecycle adds to the context; nothing if it yields nothing. */
-export type Extension<Y> = Y extends object ? Y : unknown;
+export type Extension<Y> = [Y] extends [never] ? unknown : Y extends object ? Y : unknown;
 
 /** @throws {@link InvalidArgumentError} for anything of another shape. */
 export function checkLifecycle(owner: string, lifecycle: unknown): void {

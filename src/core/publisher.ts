@@ -1,6 +1,6 @@
 import { checkOptions } from './checks.ts';
 import type { AnyCollector } from './collector.ts';
-import { describe, InvalidArgumentError } from './errors.ts';
+import { describe, InvalidArgumentError, NotInitializedError } from './errors.ts';
 import { type CollectorEvent, checkSignal } from './event.ts';
 import type { Intake } from './intake.ts';
 import { Payload, type PayloadOptions } from './payload.ts';
@@ -12,18 +12,26 @@ export interface SendWhenReadyOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Where payloads go in; none before the queue was initialised. */
+export interface Door {
+  intake: Intake | undefined;
+}
+
 /**
  * The send side of a queue. Any number of them may be in use; they are interchangeable.
  *
  * @typeParam C - the collectors of the queue
  * @typeParam T - the topics of the queue and their values
  */
-export class EventPublisher<C extends AnyCollector = AnyCollector, T = AnyTopics> {
-  readonly #intake: () => Intake;
+export class EventPublisher<C extends AnyCollector = any, T = AnyTopics> {
+  readonly #door: Door;
 
-  /** Publishers are made by `queue.getPublisher()`. */
-  constructor(intake: () => Intake) {
-    this.#intake = intake;
+  /**
+   * Publishers are made by `queue.getPublisher()`.
+   * @internal
+   */
+  constructor(door: Door) {
+    this.#door = door;
   }
 
   /**
@@ -35,16 +43,20 @@ export class EventPublisher<C extends AnyCollector = AnyCollector, T = AnyTopics
   send<K extends KeyName<C, T> = never, N extends TopicName<T> = never>(
     payload: Payload<ValueFor<C, T, K, N>, K, N>,
   ): CollectorEvent<OutcomesFor<C, K>> {
-    return this.#intake().send(checkPayload(payload)) as CollectorEvent<any>;
+    const { intake } = this.#door;
+    if (intake === undefined || !(payload instanceof Payload)) throw misuse(intake, payload);
+    return intake.send(payload) as CollectorEvent<any>;
   }
 
   /** Sends several payloads, in this order. None is sent if one of them is no Payload. */
   sendMany<K extends KeyName<C, T> = never, N extends TopicName<T> = never>(
     payloads: Iterable<Payload<ValueFor<C, T, K, N>, K, N>>,
   ): CollectorEvent<OutcomesFor<C, K>>[] {
-    const checked = [...payloads].map((payload) => checkPayload(payload));
-    const intake = this.#intake();
-    return checked.map((payload) => intake.send(payload)) as CollectorEvent<any>[];
+    const { intake } = this.#door;
+    const all: Payload[] = [...(payloads as Iterable<any>)];
+    const wrong = all.findIndex((payload) => !(payload instanceof Payload));
+    if (intake === undefined || wrong !== -1) throw misuse(intake, all[wrong]);
+    return all.map((payload) => intake.send(payload)) as CollectorEvent<any>[];
   }
 
   /** Makes a payload of a value and sends it. */
@@ -52,7 +64,7 @@ export class EventPublisher<C extends AnyCollector = AnyCollector, T = AnyTopics
     value: ValueFor<C, T, NoInfer<K>, NoInfer<N>>,
     options?: PayloadOptions<K, N>,
   ): CollectorEvent<OutcomesFor<C, K>> {
-    return this.#intake().send(new Payload(value, options) as Payload) as CollectorEvent<any>;
+    return this.send(new Payload(value, options) as Payload<any, any, any>) as CollectorEvent<any>;
   }
 
   /**
@@ -66,16 +78,25 @@ export class EventPublisher<C extends AnyCollector = AnyCollector, T = AnyTopics
   ): Promise<CollectorEvent<OutcomesFor<C, K>>> {
     const { signal } = checkOptions<SendWhenReadyOptions>('sendWhenReady', options, ['signal']);
     checkSignal('sendWhenReady', signal);
-    return (await this.#intake().sendWhenReady(checkPayload(payload), signal)) as CollectorEvent<any>;
+    const { intake } = this.#door;
+    if (intake === undefined || !(payload instanceof Payload)) throw misuse(intake, payload);
+    return (await intake.sendWhenReady(payload, signal)) as CollectorEvent<any>;
   }
 
   /** Resolves once there is room. Somebody else may take it first; {@link EventPublisher.sendWhenReady} is fair. */
   async ready(): Promise<void> {
-    return this.#intake().ready();
+    const { intake } = this.#door;
+    if (intake === undefined) throw notInitialized();
+    return intake.ready();
   }
 }
 
-function checkPayload(payload: unknown): Payload {
-  if (payload instanceof Payload) return payload;
-  throw new InvalidArgumentError('send: payload', 'a Payload', describe(payload));
+function misuse(intake: Intake | undefined, payload: unknown): Error {
+  return intake === undefined
+    ? notInitialized()
+    : new InvalidArgumentError('send: payload', 'a Payload', describe(payload));
+}
+
+export function notInitialized(): NotInitializedError {
+  return new NotInitializedError('the queue was never initialised: await queue.initQueue() first');
 }

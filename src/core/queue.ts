@@ -1,6 +1,5 @@
 import { QueueEventName } from '../queue-events/names.ts';
 import { QueueEventSource, type QueueEvents } from '../queue-events/queue-events.ts';
-import type { Timer } from '../schedule/clock.ts';
 import { settlesWithin } from '../schedule/time-limit.ts';
 import { checkBoolean, checkDuration, checkFunction, checkInteger, checkName, checkOptions } from './checks.ts';
 import type { AnyCollector } from './collector.ts';
@@ -11,15 +10,13 @@ import {
   describeThrown,
   InvalidArgumentError,
   LifecycleError,
-  NotInitializedError,
   QueueAbortedError,
   QueueClosedError,
   ShutdownTimeoutError,
 } from './errors.ts';
-import type { Intake } from './intake.ts';
 import { loadOf, type MetricsReader, type QueueMetrics } from './metrics.ts';
 import { type QueueOptions, type QueueSettings, resolveOptions } from './options.ts';
-import { EventPublisher } from './publisher.ts';
+import { type Door, EventPublisher, notInitialized } from './publisher.ts';
 import { QueueRun } from './run.ts';
 import type { AnyTopics } from './types.ts';
 
@@ -54,15 +51,16 @@ type QueueState = 'new' | 'starting' | 'running' | 'closing' | 'closed';
  * @typeParam C - the collectors
  * @typeParam T - the topics and their values
  */
-export class CollectorQueue<C extends AnyCollector = AnyCollector, T = AnyTopics> {
+export class CollectorQueue<C extends AnyCollector = any, T = AnyTopics> {
   readonly #settings: QueueSettings;
   readonly #events: QueueEventSource;
   readonly #collectors: CollectorSet;
   readonly #publisher: EventPublisher<C, T>;
+  readonly #door: Door = { intake: undefined };
   #state: QueueState = 'new';
   #run: QueueRun | undefined;
   #metrics: MetricsReader | undefined;
-  #logTimer: Timer | undefined;
+  #stopLogging: () => void = () => undefined;
   #paused = false;
   /** The start or the shutdown under way, which concurrent callers share. */
   #starting: Promise<void> = Promise.resolve();
@@ -87,7 +85,7 @@ export class CollectorQueue<C extends AnyCollector = AnyCollector, T = AnyTopics
         else logger.error({ source, error }, 'collector queue internal error');
       },
     );
-    this.#publisher = new EventPublisher(() => this.#intake());
+    this.#publisher = new EventPublisher(this.#door);
   }
 
   /** The queue's notifications. */
@@ -296,10 +294,11 @@ export class CollectorQueue<C extends AnyCollector = AnyCollector, T = AnyTopics
       throw error;
     }
     this.#run = run;
+    this.#door.intake = run.intake;
     this.#metrics = run.metricsReader();
     this.#state = 'running';
     if (this.#paused) run.pool.pause();
-    this.#logMetrics(run.metricsReader());
+    this.#stopLogging = this.#startLogging(run.metricsReader());
   }
 
   /** Gives the run its router; a router that cannot be made undoes the set-up. */
@@ -316,7 +315,6 @@ export class CollectorQueue<C extends AnyCollector = AnyCollector, T = AnyTopics
 
   async #shutDown(run: QueueRun, drain: boolean, timeout: number): Promise<void> {
     const { clock } = this.#settings;
-    this.#logTimer?.cancel();
     run.intake.close();
     if (drain) {
       this.resume();
@@ -329,18 +327,26 @@ export class CollectorQueue<C extends AnyCollector = AnyCollector, T = AnyTopics
     }
     const errors = await this.#collectors.close(clock, timeout);
     run.pool.stop();
+    this.#stopLogging();
     this.#state = 'closed';
     this.#tell(QueueEventName.SHUTDOWN);
     if (errors.length > 0) throw new LifecycleError('not every collector was shut down', errors);
   }
 
-  #logMetrics(reader: MetricsReader): void {
+  /** Logs a record at each interval, and a last one when what it returns is called. */
+  #startLogging(reader: MetricsReader): () => void {
     const { clock, logger, metricsInterval } = this.#settings;
-    const log = (): void => {
-      logger?.info(reader.read(clock.now(), clock.wall()), 'collector queue metrics');
-      this.#logTimer = clock.setTimer(log, metricsInterval, true);
+    if (logger === undefined || metricsInterval === Number.POSITIVE_INFINITY) return () => undefined;
+    const log = (): void => logger.info(reader.read(clock.now(), clock.wall()), 'collector queue metrics');
+    const onTick = (): void => {
+      log();
+      timer = clock.setTimer(onTick, metricsInterval, true);
     };
-    this.#logTimer = clock.setTimer(log, metricsInterval, true);
+    let timer = clock.setTimer(onTick, metricsInterval, true);
+    return () => {
+      timer.cancel();
+      log();
+    };
   }
 
   #tell(name: 'paused' | 'resumed' | 'drained' | 'shutdown'): void {
@@ -351,13 +357,4 @@ export class CollectorQueue<C extends AnyCollector = AnyCollector, T = AnyTopics
   async #notStarting(): Promise<void> {
     if (this.#state === 'starting') await this.#starting.catch(() => undefined);
   }
-
-  #intake(): Intake {
-    if (this.#run === undefined) throw notInitialized();
-    return this.#run.intake;
-  }
-}
-
-function notInitialized(): NotInitializedError {
-  return new NotInitializedError('the queue was never initialised: await queue.initQueue() first');
 }

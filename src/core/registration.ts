@@ -1,4 +1,4 @@
-import { type AnyCollector, claimCollector, releaseCollector } from './collector.ts';
+import { type AnyCollector, claimCollector, type Processor, releaseCollector } from './collector.ts';
 import { LifecycleError } from './errors.ts';
 import { freshContext, type Shutdown, setUp } from './lifecycle.ts';
 
@@ -6,6 +6,7 @@ import { freshContext, type Shutdown, setUp } from './lifecycle.ts';
 export class Registration {
   readonly key: string;
   readonly collector: AnyCollector;
+  readonly processor: Processor;
   /** The order of registration. */
   readonly position: number;
   /** Which queue run it belongs to; a router that selects a foreign collector is caught by it. */
@@ -23,6 +24,7 @@ export class Registration {
   private constructor(collector: AnyCollector, position: number, owner: object) {
     this.key = collector.key;
     this.collector = collector;
+    this.processor = collector.processor;
     this.position = position;
     this.owner = owner;
     this.policies = collector.policies.length === 0 ? undefined : collector.policies;
@@ -52,7 +54,7 @@ export class Registration {
 
   /** One task has ended. */
   taskEnded(): void {
-    if (--this.unfinished === 0) this.finished?.();
+    if (--this.unfinished === 0 && this.finished !== undefined) this.finished();
   }
 
   /** Shuts the collector down and frees it for another queue, also if its lifecycle fails. Once; callers share it. */

@@ -33,7 +33,7 @@ interface Keyed {
  *
  * @typeParam M - the outcomes of the collectors, by key
  */
-export class ResultList<M extends Outcomes = Outcomes> implements Iterable<AnyResultOf<M>> {
+export class ResultList<M extends Outcomes = any> implements Iterable<AnyResultOf<M>> {
   /** How many collectors the payload was handed to. 0 if none matched, or if it never came that far. */
   readonly delivered: number;
   readonly #results: readonly AnyResultOf<M>[];
@@ -46,13 +46,8 @@ export class ResultList<M extends Outcomes = Outcomes> implements Iterable<AnyRe
    */
   constructor(results: readonly Result<any, any>[], keys?: readonly string[]);
   /** @internal */
-  constructor(results: readonly Result<any, any>[], keys: undefined, trusted: readonly Keyed[], delivered: number);
-  constructor(
-    results: readonly Result<any, any>[],
-    keys?: readonly string[],
-    trusted?: readonly Keyed[],
-    delivered?: number,
-  ) {
+  constructor(results: readonly Result<any, any>[], keys: undefined, trusted: readonly Keyed[]);
+  constructor(results: readonly Result<any, any>[], keys?: readonly string[], trusted?: readonly Keyed[]) {
     if (trusted === undefined) {
       this.#results = checkResults(results);
       this.#keyed = checkKeys(keys, results.length);
@@ -60,7 +55,7 @@ export class ResultList<M extends Outcomes = Outcomes> implements Iterable<AnyRe
     } else {
       this.#results = results;
       this.#keyed = trusted;
-      this.delivered = delivered as number;
+      this.delivered = trusted.length;
     }
   }
 
@@ -126,7 +121,10 @@ export class ResultList<M extends Outcomes = Outcomes> implements Iterable<AnyRe
  */
 export function toResult(value: unknown, collectorKey: string): Result<unknown, unknown> {
   if (typeof value !== 'object' || value === null) return ok(value);
-  if (value instanceof Ok || value instanceof Err) return value;
+  return value instanceof Ok || value instanceof Err ? value : objectToResult(value, collectorKey);
+}
+
+function objectToResult(value: object, collectorKey: string): Result<unknown, unknown> {
   try {
     return isForeignResult(value) ? adopt(value) : ok(value);
   } catch (thrown) {

@@ -1,18 +1,21 @@
 import type { Result } from 'neverthrow';
 import type { Timer } from '../schedule/clock.ts';
-import type { AnyCollector } from './collector.ts';
-import { registrationOf } from './collector.ts';
+import { type AnyCollector, registrationOf } from './collector.ts';
 import { Handover } from './handover.ts';
 import type { Registration } from './registration.ts';
 
 /** The way of one payload through a router with full control. */
 export class RouterCall {
   /** What the router has delivered so far. */
-  readonly handovers: Handover[] = [];
+  handovers: readonly Handover[] = NOTHING;
   /** The limit of `routerTimeout`. */
   timer: Timer | undefined = undefined;
   /** The router's own work is over, or not waited for any more. */
   over = false;
+
+  add(handover: Handover): void {
+    this.handovers = this.handovers.length === 0 ? [handover] : [...this.handovers, handover];
+  }
 
   has(collector: AnyCollector): boolean {
     return this.handovers.some((handover) => handover.collectors.includes(collector));
@@ -23,19 +26,21 @@ export class RouterCall {
     if (this.handovers.length === 0) return undefined;
     for (const handover of this.handovers) handover.fill(result);
     const pairs = this.handovers.flatMap(({ collectors, results }) =>
-      collectors.map((collector, at) => ({ collector, result: results[at] })),
+      collectors.map((collector, at) => ({ collector, result: results[at] as Result<unknown, unknown> })),
     );
     pairs.sort((a, b) => position(a.collector) - position(b.collector));
     const all = new Handover(pairs.map(({ collector }) => collector));
-    for (const [at, pair] of pairs.entries()) all.put(at, pair.result as Result<unknown, unknown>);
+    for (const [at, pair] of pairs.entries()) all.put(at, pair.result);
     return all;
   }
 
   /** Wakes the router's calls of `deliver`; to be called once the event has settled. */
   completeAll(): void {
-    for (const handover of this.handovers) handover.complete?.();
+    for (const handover of this.handovers) handover.complete();
   }
 }
+
+const NOTHING: readonly Handover[] = Object.freeze([]);
 
 function position(collector: AnyCollector): number {
   return (registrationOf(collector) as Registration).position;

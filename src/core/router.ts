@@ -27,8 +27,8 @@ export abstract class Router {
   }
 
   /**
-   * Told the collectors by the queue that uses this router, and again after each change of them. Override it to build
-   * an index, and call `super.refresh`.
+   * Told the collectors by the queue before anything is routed, and again after each change of them. Override it to
+   * build an index, and call `super.refresh`.
    */
   refresh(collectors: Collectors): void {
     this.collectors = collectors;

@@ -40,18 +40,21 @@ export class SimpleRouter extends Router {
   }
 
   select(payload: Payload): readonly AnyCollector[] {
-    const { delivery } = payload;
-    if (delivery === Delivery.BROADCAST) return this.#everyone;
-    const names = delivery === Delivery.KEY ? payloadKeys(payload) : payloadTopics(payload);
-    if (typeof names === 'string') return this.#look(delivery, names).collectors;
-    const found = (names ?? []).flatMap((name) => this.#look(delivery, name).entries);
-    return this.#merge(found).collectors;
+    if (payload.delivery === Delivery.BROADCAST) return this.#everyone;
+    const byKey = payload.delivery === Delivery.KEY;
+    const names = byKey ? payloadKeys(payload) : payloadTopics(payload);
+    if (typeof names !== 'string') return this.#selectSeveral(names ?? [], byKey);
+    return (byKey ? (this.#byKey.get(names) ?? NOBODY) : this.#forTopic(names)).collectors;
   }
 
-  #look(delivery: Delivery, name: string): Selection {
-    if (delivery === Delivery.KEY) return this.#byKey.get(name) ?? NOBODY;
-    if (this.#patterns === undefined) return this.#byTopic.get(name) ?? NOBODY;
-    return this.#remembered.get(name) ?? this.#remember(name, this.#patterns);
+  #selectSeveral(names: readonly string[], byKey: boolean): readonly AnyCollector[] {
+    const look = byKey ? (key: string) => this.#byKey.get(key) ?? NOBODY : (topic: string) => this.#forTopic(topic);
+    return this.#merge(names.flatMap((name) => look(name).entries)).collectors;
+  }
+
+  #forTopic(topic: string): Selection {
+    if (this.#patterns === undefined) return this.#byTopic.get(topic) ?? NOBODY;
+    return this.#remembered.get(topic) ?? this.#remember(topic, this.#patterns);
   }
 
   #remember(topic: string, patterns: PatternTree<Entry>): Selection {

@@ -1,3 +1,4 @@
+import type { AsyncResource } from 'node:async_hooks';
 import { err, type Result } from 'neverthrow';
 import type { ConsumerPool } from '../pool/consumer-pool.ts';
 import { QueueEventName } from '../queue-events/names.ts';
@@ -6,6 +7,8 @@ import type { Clock } from '../schedule/clock.ts';
 import { ParkedFullError, ProcessorError } from './errors.ts';
 import type { QueuedEvent } from './event.ts';
 import type { Ledger } from './ledger.ts';
+import { Parking } from './parking.ts';
+import type { Payload } from './payload.ts';
 import { toResult } from './results.ts';
 import type { Task } from './task.ts';
 
@@ -54,18 +57,16 @@ export class TaskRunner {
 
   /** Starts a task. True if its work goes on; then the event's `active` falls by one when it ends. */
   run(task: Task): boolean {
-    if (task.registration.policies !== undefined && !this.#allowed(task)) return false;
     const { event, registration } = task;
-    const { processor } = registration.collector;
-    task.attempted = true;
-    event.tasks = task;
+    if (registration.policies !== undefined && !this.#allowed(task)) return false;
     if (this.#events.listening !== 0) this.#tellStarted(task);
+    event.tasks = task;
+    const { processor } = registration;
     try {
-      const scope = event.extras?.scope;
       const returned: unknown =
-        scope === undefined
-          ? processor(task.payload, registration.context, task)
-          : scope.runInAsyncScope(processor, undefined, task.payload, registration.context, task);
+        event.extras === undefined
+          ? processor(event.payload as Payload, registration.context, task)
+          : this.#callInScope(task, event.extras.scope);
       if (returned instanceof Promise) return this.#follow(returned, task);
       if (isThenable(returned)) return this.#follow(Promise.resolve(returned), task);
       this.#ended(task, toResult(returned, registration.key));
@@ -78,32 +79,35 @@ export class TaskRunner {
   /** A policy wants its parked task back. */
   resume(task: Task): void {
     const { event } = task;
-    const extras = event.extras;
-    if (extras?.parked?.delete(task) !== true) return;
+    const parking = event.extras?.parking;
+    const resumed = parking?.unpark(task);
+    if (parking === undefined || resumed === undefined) return;
     this.#ledger.parkedTasks--;
     if (event.active > 0) {
       event.active++;
-      this.#pool.runInScope(this.#rejoin, this, task);
-      return;
+      this.#pool.runInScope(this.#rejoin, this, resumed);
+      if (parking.isEmpty) this.#leaveParking(event);
+    } else if (parking.await(resumed)) {
+      this.#pool.giveBack(event);
     }
-    extras.resumed ??= [];
-    if (extras.resumed.push(task) === 1) this.#pool.giveBack(event);
   }
 
   /** A consumer was found for an event that came back: its resumed tasks go on. True if any of them does. */
-  runResumed(event: QueuedEvent, resumed: readonly Task[]): boolean {
+  runResumed(event: QueuedEvent, parking: Parking): boolean {
+    const resumed = parking.takeResumed();
+    if (parking.isEmpty) this.#leaveParking(event);
     event.active = resumed.length;
     for (const task of resumed) {
-      if (!this.run(task.attempted ? task.successor() : task)) event.active--;
+      if (!this.run(task)) event.active--;
     }
     return event.active > 0;
   }
 
-  /** The event has settled: nobody comes back to it. */
-  forget(event: QueuedEvent): void {
-    const extras = event.extras;
-    if (extras === undefined || !this.#parkedEvents.delete(event)) return;
-    for (const task of extras.parked ?? []) {
+  /** The event has settled: nobody comes back to what it has parked. */
+  forget(event: QueuedEvent, parking: Parking): void {
+    this.#leaveParking(event);
+    for (const task of parking.takeResumed()) task.registration.taskEnded();
+    for (const task of parking.takeParked()) {
       this.#ledger.parkedTasks--;
       task.registration.taskEnded();
       for (const policy of task.registration.policies ?? []) {
@@ -114,16 +118,14 @@ export class TaskRunner {
         }
       }
     }
-    for (const task of extras.resumed ?? []) task.registration.taskEnded();
-    extras.parked = undefined;
-    extras.resumed = undefined;
   }
 
   /** The work of a task that went on has ended. */
   completed(completion: Completion, task: Task, result: Result<unknown, unknown>): void {
     this.#free.push(completion);
     this.#ended(task, result);
-    this.#workDone(task.event);
+    const { event } = task;
+    if (--event.active === 0) this.#sink.workEnded(event);
   }
 
   /** The events of tasks that go on or are parked. Complete while no processor is on the stack. */
@@ -147,20 +149,26 @@ export class TaskRunner {
   }
 
   #rejoin(task: Task): void {
-    if (!this.run(task.attempted ? task.successor() : task)) this.#workDone(task.event);
+    const { event } = task;
+    if (!this.run(task) && --event.active === 0) this.#sink.workEnded(event);
   }
 
-  #workDone(event: QueuedEvent): void {
-    if (--event.active === 0) this.#sink.workEnded(event);
+  #leaveParking(event: QueuedEvent): void {
+    this.#parkedEvents.delete(event);
+    event.needExtras().parking = undefined;
   }
 
   /** An attempt has a result: the task is done, unless a policy wants another attempt. */
   #ended(task: Task, result: Result<unknown, unknown>): void {
-    if (task.registration.policies !== undefined && task.event.status !== 'settled') {
-      if (!this.#accepted(task, result)) return;
-    }
-    task.registration.taskEnded();
-    this.#sink.taskDone(task, result);
+    if (task.registration.policies === undefined || this.#accepted(task, result)) this.#sink.taskDone(task, result);
+  }
+
+  /** In the async context of the sender, if the queue keeps that. */
+  #callInScope(task: Task, scope: AsyncResource | undefined): unknown {
+    const { processor, context } = task.registration;
+    const payload = task.event.payload as Payload;
+    if (scope === undefined) return processor(payload, context, task);
+    return scope.runInAsyncScope(processor, undefined, payload, context, task);
   }
 
   /** Whether every policy lets the attempt begin. */
@@ -168,7 +176,7 @@ export class TaskRunner {
     try {
       for (const policy of task.registration.policies ?? []) {
         if (policy.before?.(task) === 'park') {
-          this.#park(task);
+          this.#park(task, false);
           return false;
         }
       }
@@ -179,12 +187,13 @@ export class TaskRunner {
     }
   }
 
-  /** Whether every policy takes the result for the last. */
+  /** Whether every policy takes the result for the last; a result that nobody wants any more is one. */
   #accepted(task: Task, result: Result<unknown, unknown>): boolean {
+    if (task.event.status === 'settled') return true;
     try {
       for (const policy of task.registration.policies ?? []) {
         if (policy.after?.(task, result) === 'park') {
-          this.#park(task);
+          this.#park(task, true);
           return false;
         }
       }
@@ -196,18 +205,17 @@ export class TaskRunner {
   }
 
   #fail(task: Task, error: Error): void {
-    task.registration.taskEnded();
     this.#sink.taskDone(task, err(error));
   }
 
-  #park(task: Task): void {
+  #park(task: Task, attempted: boolean): void {
     if (this.#ledger.parkedTasks >= this.#maxParked) {
       this.#fail(task, new ParkedFullError(`${this.#maxParked} tasks are parked already (maxParked)`));
       return;
     }
     const extras = task.event.needExtras();
-    extras.parked ??= new Set();
-    extras.parked.add(task);
+    extras.parking ??= new Parking();
+    extras.parking.park(task, attempted);
     this.#parkedEvents.add(task.event);
     this.#ledger.parkedTasks++;
     if (this.#events.observed(QueueEventName.PARKED)) this.#events.emit(QueueEventName.PARKED, describeTask(task));

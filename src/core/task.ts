@@ -10,7 +10,6 @@ import type { Registration } from './registration.ts';
  */
 export class Task implements PolicyTask {
   readonly event: QueuedEvent;
-  readonly payload: Payload;
   readonly registration: Registration;
   /** Where the result belongs, of several tasks; undefined for the only task of its event. */
   readonly handover: Handover | undefined;
@@ -18,27 +17,27 @@ export class Task implements PolicyTask {
   readonly number: number;
   /** The next in the list of tasks that the event has at work. */
   sibling: Task | undefined;
-  /** The processor was called. */
-  attempted = false;
   /** When the attempt began; set only while somebody listens. */
   startedAt: number | undefined = undefined;
   #controller: AbortController | undefined = undefined;
 
   constructor(
     event: QueuedEvent,
-    payload: Payload,
     registration: Registration,
     handover: Handover | undefined,
     index: number,
     number: number,
   ) {
     this.event = event;
-    this.payload = payload;
     this.registration = registration;
     this.handover = handover;
     this.index = index;
     this.number = number;
     this.sibling = event.tasks;
+  }
+
+  get payload(): Payload | undefined {
+    return this.event.payload;
   }
 
   get collectorKey(): string {
@@ -64,7 +63,7 @@ export class Task implements PolicyTask {
 
   /** The next attempt. */
   successor(): Task {
-    return new Task(this.event, this.payload, this.registration, this.handover, this.index, this.number + 1);
+    return new Task(this.event, this.registration, this.handover, this.index, this.number + 1);
   }
 
   resume(): void {

@@ -26,10 +26,10 @@ export function topicTypes<T>(): TopicTypes<T> {
 export type AnyTopics = any;
 
 /** Whether a type is `any`. */
-type IsAny<T> = 0 extends 1 & T ? true : false;
+export type IsAny<T> = 0 extends 1 & T ? true : false;
 
 /** All of the types of a union at once. */
-type Intersection<U> = (U extends unknown ? (one: U) => void : never) extends (all: infer I) => void ? I : never;
+export type Intersection<U> = (U extends unknown ? (one: U) => void : never) extends (all: infer I) => void ? I : never;
 
 /** What collectors yield, by key. */
 export type OutcomesOf<C extends AnyCollector> = {
@@ -45,13 +45,14 @@ export type TopicName<T> = IsAny<T> extends true ? string : keyof T & string;
 export type KeyName<C extends AnyCollector, T> = IsAny<T> extends true ? string : C['key'];
 
 /** The value that a collector takes. */
-type TakenBy<C> = C extends Collector<string, infer V, any, any, any> ? V : never;
+export type TakenBy<C> = C extends Collector<string, infer V, any, any, any> ? V : never;
 
 /** The values of several collectors, boxed so that each counts, `any` too. */
-type TakenByAll<C> = Intersection<C extends unknown ? [TakenBy<C>] : never> extends [infer V, ...unknown[]] ? V : never;
+export type TakenByAll<C> =
+  Intersection<C extends unknown ? [TakenBy<C>] : never> extends [infer V, ...unknown[]] ? V : never;
 
 /** The collectors with one of these keys. */
-type WithKey<C extends AnyCollector, K extends string> = C extends unknown
+export type WithKey<C extends AnyCollector, K extends string> = C extends unknown
   ? C['key'] extends K
     ? C
     : string extends C['key']
@@ -60,7 +61,7 @@ type WithKey<C extends AnyCollector, K extends string> = C extends unknown
   : never;
 
 /** The value that fits every one of these topics. */
-type ValueOfTopics<T, Name> =
+export type ValueOfTopics<T, Name> =
   IsAny<T> extends true
     ? any
     : Intersection<Name extends keyof T ? [T[Name]] : never> extends [infer V, ...unknown[]]
@@ -71,13 +72,20 @@ type ValueOfTopics<T, Name> =
  * The value that a payload must have: what its topics say, else what the collectors with its keys take, else (a
  * broadcast) what all collectors take.
  */
-export type ValueFor<C extends AnyCollector, T, Keys extends string, Topics extends string> = [Topics] extends [never]
-  ? [Keys] extends [never]
-    ? TakenByAll<C>
-    : [WithKey<C, Keys>] extends [never]
-      ? any
-      : TakenByAll<WithKey<C, Keys>>
-  : ValueOfTopics<T, Topics>;
+export type ValueFor<C extends AnyCollector, T, Keys extends string, Topics extends string> = Explained<
+  [Topics] extends [never]
+    ? [Keys] extends [never]
+      ? TakenByAll<C>
+      : [WithKey<C, Keys>] extends [never]
+        ? any
+        : TakenByAll<WithKey<C, Keys>>
+    : ValueOfTopics<T, Topics>
+>;
+
+/** Says in the compiler's message why no value will do. */
+export type Explained<V> = [V] extends [never]
+  ? { readonly 'no value fits all of these collectors or topics: name fewer of them': never }
+  : V;
 
 /** The outcomes that a send may have: those of the collectors it names, or of all. */
 export type OutcomesFor<C extends AnyCollector, Keys extends string> = [Keys] extends [never]

@@ -4,7 +4,8 @@ import type { Payload } from '../core/payload.ts';
 
 /** A task as a policy sees it. */
 export interface PolicyTask extends Attempt {
-  readonly payload: Payload;
+  /** Undefined once the event has settled. */
+  readonly payload: Payload | undefined;
   /**
    * Brings a parked task back: it gets a consumer before all that waits, and every policy is asked again. Does nothing
    * for a task that is not parked (any more).

@@ -211,6 +211,7 @@ export class ConsumerPool<W extends Work<W>> {
   /** Starts what is claimed, then gives every consumer that can be had something that waits. */
   #pump(): void {
     this.#beginSlice();
+    this.#reportScale();
     while (!this.#yielding) {
       const work = this.#claimed.take();
       if (work === undefined) break;
@@ -241,10 +242,8 @@ export class ConsumerPool<W extends Work<W>> {
   #take(): W | undefined {
     if (this.#sampler.due()) this.#checkSlice();
     if (this.#yielding || this.#paused) return undefined;
-    const returned = this.#returned.size === 0 ? undefined : this.#returned.take();
-    const work = returned ?? this.#buffer.take();
-    if (work === undefined) return undefined;
-    work.claim();
+    const work = this.#returned.size === 0 ? this.#buffer.take() : this.#returned.take();
+    if (work !== undefined) work.claim();
     return work;
   }
 
@@ -264,7 +263,8 @@ export class ConsumerPool<W extends Work<W>> {
   #checkSlice(): void {
     const now = this.#clock.now();
     this.#sampler.read(now);
-    if (now < this.#sliceEnd || this.#yielding) return;
+    const nothingWaits = this.#buffer.size === 0 && this.#returned.size === 0;
+    if (now < this.#sliceEnd || this.#yielding || nothingWaits) return;
     this.#yielding = true;
     this.#clock.yieldTurn(this.#onTurn);
   }
