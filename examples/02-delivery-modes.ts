@@ -26,7 +26,7 @@ const collectors = [
 ];
 
 await new CollectorQueue(collectors).run(async (publisher) => {
-  const deliver = async (what: string, payload: Payload<OrderEvent, string, string>) => {
+  const deliver = async (what: string, payload: Payload<OrderEvent>) => {
     const results = await publisher.send(payload).wait();
     console.log(`${what}: ${results.keys().join(', ') || `nobody (delivered ${results.delivered})`}`);
   };

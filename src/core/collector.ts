@@ -86,7 +86,7 @@ export class Collector<K extends string = string, V = any, R = any, G extends ob
   readonly key: K;
   readonly processor: Processor<V, R, Context<G, Y>>;
   readonly topics: readonly string[];
-  readonly lifecycle: Lifecycle<G, Y> | undefined;
+  readonly lifecycle: Lifecycle | undefined;
   /** The context as it was given; the one that the processor gets is a copy of it, filled by the lifecycle. */
   readonly context: G | undefined;
   readonly policies: readonly TaskPolicy[];

@@ -48,7 +48,11 @@ export class Handover {
     return promise;
   }
 
+  /** Does nothing the second time: to resolve a promise again makes Node report it, at the cost of a payload. */
   complete(): void {
-    this.#resolve?.(this.list());
+    const resolve = this.#resolve;
+    if (resolve === undefined) return;
+    this.#resolve = undefined;
+    resolve(this.list());
   }
 }

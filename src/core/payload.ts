@@ -41,7 +41,7 @@ let topicsOf: (payload: Payload) => Names;
  * @typeParam K - the keys it was made with
  * @typeParam T - the topics it was made with
  */
-export class Payload<V = any, K extends string = never, T extends string = never> {
+export class Payload<V = any, const K extends string = never, const T extends string = never> {
   /** The value, as it was given. */
   readonly value: V;
   readonly delivery: Delivery;

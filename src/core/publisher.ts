@@ -4,7 +4,7 @@ import { describe, InvalidArgumentError, NotInitializedError } from './errors.ts
 import { type CollectorEvent, checkSignal } from './event.ts';
 import type { Intake } from './intake.ts';
 import { Payload, type PayloadOptions } from './payload.ts';
-import type { AnyTopics, KeyName, OutcomesFor, TopicName, ValueFor } from './types.ts';
+import type { AnyTopics, KeyName, KeysIn, OutcomesFor, Sendable, TopicName, ValueFor } from './types.ts';
 
 /** Options of {@link EventPublisher.sendWhenReady}. */
 export interface SendWhenReadyOptions {
@@ -40,20 +40,18 @@ export class EventPublisher<C extends AnyCollector = any, T = AnyTopics> {
    *
    * @throws {@link InvalidArgumentError} for what is no Payload, `NotInitializedError` before the first `initQueue`.
    */
-  send<K extends KeyName<C, T> = never, N extends TopicName<T> = never>(
-    payload: Payload<ValueFor<C, T, K, N>, K, N>,
-  ): CollectorEvent<OutcomesFor<C, K>> {
+  send<P extends Payload>(payload: P & Sendable<C, T, P>): CollectorEvent<OutcomesFor<C, KeysIn<P>>> {
     const { intake } = this.#door;
     if (intake === undefined || !(payload instanceof Payload)) throw misuse(intake, payload);
     return intake.send(payload) as CollectorEvent<any>;
   }
 
   /** Sends several payloads, in this order. None is sent if one of them is no Payload. */
-  sendMany<K extends KeyName<C, T> = never, N extends TopicName<T> = never>(
-    payloads: Iterable<Payload<ValueFor<C, T, K, N>, K, N>>,
-  ): CollectorEvent<OutcomesFor<C, K>>[] {
+  sendMany<P extends Payload>(
+    payloads: Iterable<P & Sendable<C, T, P>>,
+  ): CollectorEvent<OutcomesFor<C, KeysIn<P>>>[] {
     const { intake } = this.#door;
-    const all: Payload[] = [...(payloads as Iterable<any>)];
+    const all = [...(payloads as Iterable<Payload>)];
     const wrong = all.findIndex((payload) => !(payload instanceof Payload));
     if (intake === undefined || wrong !== -1) throw misuse(intake, all[wrong]);
     return all.map((payload) => intake.send(payload)) as CollectorEvent<any>[];
@@ -64,7 +62,9 @@ export class EventPublisher<C extends AnyCollector = any, T = AnyTopics> {
     value: ValueFor<C, T, NoInfer<K>, NoInfer<N>>,
     options?: PayloadOptions<K, N>,
   ): CollectorEvent<OutcomesFor<C, K>> {
-    return this.send(new Payload(value, options) as Payload<any, any, any>) as CollectorEvent<any>;
+    const { intake } = this.#door;
+    if (intake === undefined) throw notInitialized();
+    return intake.send(new Payload(value, options) as Payload) as CollectorEvent<any>;
   }
 
   /**
@@ -72,10 +72,10 @@ export class EventPublisher<C extends AnyCollector = any, T = AnyTopics> {
    * settled as `Err(QueueClosedError)`. Rejects with the signal's reason if that fires before the payload was accepted;
    * then nothing was offered. Rejects for what `send` throws.
    */
-  async sendWhenReady<K extends KeyName<C, T> = never, N extends TopicName<T> = never>(
-    payload: Payload<ValueFor<C, T, K, N>, K, N>,
+  async sendWhenReady<P extends Payload>(
+    payload: P & Sendable<C, T, P>,
     options: SendWhenReadyOptions = {},
-  ): Promise<CollectorEvent<OutcomesFor<C, K>>> {
+  ): Promise<CollectorEvent<OutcomesFor<C, KeysIn<P>>>> {
     const { signal } = checkOptions<SendWhenReadyOptions>('sendWhenReady', options, ['signal']);
     checkSignal('sendWhenReady', signal);
     const { intake } = this.#door;

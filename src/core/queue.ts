@@ -93,6 +93,11 @@ export class CollectorQueue<C extends AnyCollector = any, T = AnyTopics> {
     return this.#events;
   }
 
+  /** Payloads that wait for a consumer; 0 while the queue is not up. */
+  get size(): number {
+    return this.#up?.pool.waiting ?? 0;
+  }
+
   /** Consumers alive, busy or idle; 0 while the queue is not up. */
   get consumerCount(): number {
     return this.#up?.pool.consumers ?? 0;

@@ -36,8 +36,14 @@ interface Keyed {
 export class ResultList<M extends Outcomes = any> implements Iterable<AnyResultOf<M>> {
   /** How many collectors the payload was handed to. 0 if none matched, or if it never came that far. */
   readonly delivered: number;
+  /** Undefined, on every list: when a promise is resolved with one, the search for `then` ends at once. */
+  declare readonly then?: undefined;
   readonly #results: readonly AnyResultOf<M>[];
   readonly #keyed: readonly Keyed[];
+
+  static {
+    Object.defineProperty(ResultList.prototype, 'then', { value: undefined });
+  }
 
   /**
    * @param results - at least one `Result`
@@ -132,7 +138,7 @@ function objectToResult(value: object, collectorKey: string): Result<unknown, un
   }
 }
 
-function checkResults(results: readonly unknown[]): readonly Result<any, any>[] {
+function checkResults(results: unknown): readonly Result<any, any>[] {
   if (!Array.isArray(results) || results.length === 0) {
     throw new InvalidArgumentError('ResultList: results', 'a non-empty array of Results', describe(results));
   }

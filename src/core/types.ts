@@ -1,5 +1,6 @@
 import type { AnyCollector, Collector, ErrorOf, ValueOf } from './collector.ts';
 import type { CollectorQueueError } from './errors.ts';
+import type { Payload } from './payload.ts';
 import type { Outcome, Outcomes } from './results.ts';
 
 /** The types of a queue's topics, as a value: made by {@link topicTypes}, given as the queue's option `topics`. */
@@ -49,7 +50,7 @@ export type TakenBy<C> = C extends Collector<string, infer V, any, any, any> ? V
 
 /** The values of several collectors, boxed so that each counts, `any` too. */
 export type TakenByAll<C> =
-  Intersection<C extends unknown ? [TakenBy<C>] : never> extends [infer V, ...unknown[]] ? V : never;
+  Intersection<C extends unknown ? [TakenBy<C>] : never> extends { readonly 0: infer V } ? V : never;
 
 /** The collectors with one of these keys. */
 export type WithKey<C extends AnyCollector, K extends string> = C extends unknown
@@ -64,7 +65,7 @@ export type WithKey<C extends AnyCollector, K extends string> = C extends unknow
 export type ValueOfTopics<T, Name> =
   IsAny<T> extends true
     ? any
-    : Intersection<Name extends keyof T ? [T[Name]] : never> extends [infer V, ...unknown[]]
+    : Intersection<Name extends keyof T ? [T[Name]] : never> extends { readonly 0: infer V }
       ? V
       : never;
 
@@ -81,6 +82,21 @@ export type ValueFor<C extends AnyCollector, T, Keys extends string, Topics exte
         : TakenByAll<WithKey<C, Keys>>
     : ValueOfTopics<T, Topics>
 >;
+
+/** The keys that a payload was made with. */
+export type KeysIn<P> = P extends Payload<infer _V, infer K, infer _T> ? K : never;
+
+/** The topics that a payload was made with. */
+export type TopicsIn<P> = P extends Payload<infer _V, infer _K, infer T> ? T : never;
+
+/** What a payload has to be besides, to be sent: nothing more if it fits, else the payload that would fit. */
+export type Sendable<C extends AnyCollector, T, P> = P extends Payload
+  ? P extends Payload<ValueFor<C, T, KeysIn<P>, TopicsIn<P>>>
+    ? [KeysIn<P>, TopicsIn<P>] extends [KeyName<C, T>, TopicName<T>]
+      ? unknown
+      : Payload<any, KeyName<C, T>, TopicName<T>>
+    : Payload<ValueFor<C, T, KeysIn<P>, TopicsIn<P>>, KeysIn<P>, TopicsIn<P>>
+  : never;
 
 /** Says in the compiler's message why no value will do. */
 export type Explained<V> = [V] extends [never]

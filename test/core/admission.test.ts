@@ -2,8 +2,10 @@ import { Collector, type CollectorEvent, ErrorCode, Overflow, QueueType } from '
 import { describe, expect, test } from 'vitest';
 import { gate, started } from './scene.ts';
 
-const code = (event: CollectorEvent | undefined): unknown =>
-  event?.getResult()?.errs()[0] && (event.getResult()?.errs()[0] as { code: string }).code;
+function code(event: CollectorEvent | undefined): unknown {
+  const error: { code?: string } | undefined = event?.getResult()?.errs()[0];
+  return error?.code;
+}
 
 /** One consumer, kept busy by the first payload until the gate opens. */
 async function busy(options: { maxSize: number; overflow?: Overflow; queueType?: QueueType }) {

@@ -248,13 +248,16 @@ describe('time slices', () => {
     expect(late.state).toBe('ended');
   });
 
-  test('end also when every piece of a burst has a consumer of its own and goes on', async () => {
+  test.each([
+    ['goes on', goesOn],
+    ['ends at once', endsAtOnce],
+  ])('end also when every piece of a burst has a consumer of its own and %s', async (_, after) => {
     const scene = new PoolScene({ maxConsumers: 1_000 });
-    scene.offerMany(1_000, busyFor(scene, 1, goesOn));
+    scene.offerMany(1_000, busyFor(scene, 1, after));
     await settlePromises();
     expect(scene.clock.now()).toBeLessThanOrEqual(12);
     await scene.clock.turn();
-    expect(scene.running).toHaveLength(1_000);
+    expect(scene.started).toHaveLength(1_000);
   });
 
   test('end also when work keeps making work for a consumer that is idle', async () => {
@@ -593,6 +596,18 @@ describe('a pool that was stopped', () => {
     scene.pool.resume();
     scene.pool.stop();
     await scene.clock.turn();
+    expect(scene.clock.pendingTimers).toBe(0);
+  });
+
+  test('leaves no timer behind when work that was left behind ends afterwards, and more waits', async () => {
+    const scene = new PoolScene({ maxConsumers: 2 });
+    const jobs = scene.offerMany(5);
+    await scene.clock.advance(250);
+    scene.pool.stop();
+    for (const job of jobs) {
+      if (job.state === 'running') job.end();
+      await scene.clock.turn();
+    }
     expect(scene.clock.pendingTimers).toBe(0);
   });
 

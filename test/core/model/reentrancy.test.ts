@@ -66,7 +66,8 @@ class Playground {
     const sent: Plan = { before: 'nothing', after: 'nothing', asynchronous: this.#budget % 2 === 0 };
     switch (act) {
       case 'send':
-        return this.send(sent);
+        this.send(sent);
+        return;
       case 'sendWhenReady':
         this.waits.push(
           this.queue
