@@ -85,6 +85,17 @@ export type {
 } from './core/types.ts';
 export { topicTypes } from './core/types.ts';
 export type { PolicyTask, TaskPolicy } from './policies/policy.ts';
-export * from './queue-events/names.ts';
+export type {
+  EndedTaskQueueEvent,
+  FailedPayloadQueueEvent,
+  FailedTaskQueueEvent,
+  InternalErrorQueueEvent,
+  PayloadQueueEvent,
+  QueueEventBase,
+  QueueEventMap,
+  ScaledQueueEvent,
+  TaskQueueEvent,
+} from './queue-events/names.ts';
+export { QueueEventName } from './queue-events/names.ts';
 export type { QueueEventListener, QueueEvents } from './queue-events/queue-events.ts';
 export type { Clock, Timer } from './schedule/clock.ts';

@@ -1,5 +1,6 @@
 import type { LoadMeter } from '../pool/load-meter.ts';
 import type { Ledger } from './ledger.ts';
+import type { QueueSettings } from './options.ts';
 
 /**
  * What a queue measures: event-collector's fields, then the counts of the run since `initQueue`. Averages are 0 during
@@ -110,6 +111,23 @@ export class MetricsReader {
     return metrics;
   }
 }
+
+/** Logs a record at each interval, and a last one when what it returns is called. */
+export function logMetrics(reader: MetricsReader, { clock, logger, metricsInterval }: LogSettings): () => void {
+  if (logger === undefined || metricsInterval === Number.POSITIVE_INFINITY) return () => undefined;
+  const log = (): void => logger.info(reader.read(clock.now(), clock.wall()), 'collector queue metrics');
+  const onTick = (): void => {
+    log();
+    timer = clock.setTimer(onTick, metricsInterval, true);
+  };
+  let timer = clock.setTimer(onTick, metricsInterval, true);
+  return () => {
+    timer.cancel();
+    log();
+  };
+}
+
+type LogSettings = Pick<QueueSettings, 'clock' | 'logger' | 'metricsInterval'>;
 
 export function loadOf(busy: number, consumers: number): number {
   return consumers === 0 ? 0 : busy / consumers;

@@ -14,7 +14,7 @@ import {
   QueueClosedError,
   ShutdownTimeoutError,
 } from './errors.ts';
-import { loadOf, type MetricsReader, type QueueMetrics } from './metrics.ts';
+import { loadOf, logMetrics, type MetricsReader, type QueueMetrics } from './metrics.ts';
 import { type QueueOptions, type QueueSettings, resolveOptions } from './options.ts';
 import { type Door, EventPublisher, notInitialized } from './publisher.ts';
 import { QueueRun } from './run.ts';
@@ -286,15 +286,16 @@ export class CollectorQueue<C extends AnyCollector = any, T = AnyTopics> {
 
   async #start(before: QueueState): Promise<void> {
     const { clock } = this.#settings;
-    const run = new QueueRun(this.#settings, this.#events);
+    let run: QueueRun | undefined;
     try {
+      run = new QueueRun(this.#settings, this.#events);
       const errors = await this.#collectors.open(run.ledger, clock, () => this.#stopRequested);
       if (errors.length > 0)
         throw new LifecycleError(`the collectors could not be set up: ${describeThrown(errors[0])}`, errors);
       if (this.#stopRequested) throw new QueueClosedError('the queue was shut down while it was being initialised');
       await this.#connect(run);
     } catch (error) {
-      run.pool.stop();
+      run?.pool.stop();
       this.#state = before;
       throw error;
     }
@@ -303,7 +304,7 @@ export class CollectorQueue<C extends AnyCollector = any, T = AnyTopics> {
     this.#metrics = run.metricsReader();
     this.#state = 'running';
     if (this.#paused) run.pool.pause();
-    this.#stopLogging = this.#startLogging(run.metricsReader());
+    this.#stopLogging = logMetrics(run.metricsReader(), this.#settings);
   }
 
   /** Gives the run its router; a router that cannot be made undoes the set-up. */
@@ -336,22 +337,6 @@ export class CollectorQueue<C extends AnyCollector = any, T = AnyTopics> {
     this.#state = 'closed';
     this.#tell(QueueEventName.SHUTDOWN);
     if (errors.length > 0) throw new LifecycleError('not every collector was shut down', errors);
-  }
-
-  /** Logs a record at each interval, and a last one when what it returns is called. */
-  #startLogging(reader: MetricsReader): () => void {
-    const { clock, logger, metricsInterval } = this.#settings;
-    if (logger === undefined || metricsInterval === Number.POSITIVE_INFINITY) return () => undefined;
-    const log = (): void => logger.info(reader.read(clock.now(), clock.wall()), 'collector queue metrics');
-    const onTick = (): void => {
-      log();
-      timer = clock.setTimer(onTick, metricsInterval, true);
-    };
-    let timer = clock.setTimer(onTick, metricsInterval, true);
-    return () => {
-      timer.cancel();
-      log();
-    };
   }
 
   #tell(name: 'paused' | 'resumed' | 'drained' | 'shutdown'): void {

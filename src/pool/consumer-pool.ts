@@ -74,13 +74,19 @@ export class ConsumerPool<W extends Work<W>> {
   readonly #scope: AsyncResource = new AsyncResource('CollectorQueue', { requireManualDestroy: true });
   readonly #sampler: Sampler = new Sampler(0.5, 2);
   readonly #tick: number;
+  /** The most that were busy at once, per stretch of so many ticks, over the last `idleTimeout`. */
   readonly #peaks: number[];
+  readonly #ticksPerPeak: number;
+  #presentPeak = 0;
   #ticks = 0;
   #ticker: Timer | undefined;
   #reported: number;
-  #sliceEnd = 0;
+  #sliceEnd = Number.NEGATIVE_INFINITY;
   #wakePending = false;
+  /** A turn was asked for when the slice began, and has not come yet. */
+  #turnPending = false;
   #yielding = false;
+  #stopped = false;
   #paused = false;
 
   constructor(buffer: Buffer<W>, limits: PoolLimits, clock: Clock, meter: LoadMeter, observer: PoolObserver) {
@@ -92,7 +98,9 @@ export class ConsumerPool<W extends Work<W>> {
     this.consumers = limits.minConsumers;
     this.#reported = this.consumers;
     this.#tick = Math.min(LONGEST_TICK, Math.max(SHORTEST_TICK, limits.idleTimeout / TICKS_PER_IDLE_TIMEOUT));
-    this.#peaks = new Array(Math.max(1, Math.ceil(limits.idleTimeout / this.#tick))).fill(0);
+    const ticks = Math.max(1, Math.ceil(limits.idleTimeout / this.#tick));
+    this.#ticksPerPeak = Math.ceil(ticks / TICKS_PER_IDLE_TIMEOUT);
+    this.#peaks = new Array(Math.ceil(ticks / this.#ticksPerPeak) + (this.#ticksPerPeak > 1 ? 1 : 0)).fill(0);
   }
 
   /** How many wait for a consumer. What is claimed waits no more. */
@@ -167,6 +175,7 @@ export class ConsumerPool<W extends Work<W>> {
 
   /** Stops the autoscaler. To be called when the pool has no more work. */
   stop(): void {
+    this.#stopped = true;
     this.#ticker?.cancel();
     this.#ticker = undefined;
     this.#scope.emitDestroy();
@@ -187,7 +196,7 @@ export class ConsumerPool<W extends Work<W>> {
   #occupy(): void {
     const busy = ++this.busy;
     if (busy > this.consumers) this.consumers = busy;
-    const at = this.#ticks % this.#peaks.length;
+    const at = this.#presentPeak;
     if (busy > (this.#peaks[at] as number)) this.#peaks[at] = busy;
   }
 
@@ -204,18 +213,22 @@ export class ConsumerPool<W extends Work<W>> {
   };
 
   readonly #onTurn = (): void => {
+    this.#turnPending = false;
+    if (!this.#yielding) return;
     this.#yielding = false;
     this.#scope.runInAsyncScope(this.#pump, this);
   };
 
   /** Starts what is claimed, then gives every consumer that can be had something that waits. */
   #pump(): void {
-    this.#beginSlice();
+    this.#checkSlice();
+    if (this.#ticker === undefined && !this.#stopped) this.#startTicking(this.#clock.now());
     this.#reportScale();
     while (!this.#yielding) {
       const work = this.#claimed.take();
       if (work === undefined) break;
       this.#serve(work);
+      if (this.#sampler.due()) this.#checkSlice();
     }
     while (this.busy < this.#limits.maxConsumers) {
       const work = this.#take();
@@ -253,19 +266,17 @@ export class ConsumerPool<W extends Work<W>> {
     if (this.busy === 0) this.#observer.quiet();
   }
 
-  #beginSlice(): void {
-    const now = this.#clock.now();
-    this.#sliceEnd = now + SLICE;
-    this.#sampler.read(now);
-    if (this.#ticker === undefined) this.#startTicking(now);
-  }
-
+  /** Once a slice is over: yields if timers and I/O had no turn since it began, or else begins the next one. */
   #checkSlice(): void {
     const now = this.#clock.now();
     this.#sampler.read(now);
-    const nothingWaits = this.#buffer.size === 0 && this.#returned.size === 0;
-    if (now < this.#sliceEnd || this.#yielding || nothingWaits) return;
-    this.#yielding = true;
+    if (now < this.#sliceEnd || this.#yielding) return;
+    if (this.#turnPending) {
+      this.#yielding = this.#claimed.size + this.#returned.size + this.#buffer.size > 0;
+      return;
+    }
+    this.#sliceEnd = now + SLICE;
+    this.#turnPending = true;
     this.#clock.yieldTurn(this.#onTurn);
   }
 
@@ -290,7 +301,10 @@ export class ConsumerPool<W extends Work<W>> {
       maxConsumers: this.#limits.maxConsumers,
     });
     this.#reportScale();
-    this.#peaks[++this.#ticks % this.#peaks.length] = this.busy;
+    if (++this.#ticks % this.#ticksPerPeak === 0) {
+      this.#presentPeak = (this.#presentPeak + 1) % this.#peaks.length;
+      this.#peaks[this.#presentPeak] = this.busy;
+    }
     const resting = this.busy === 0 && this.consumers === this.#limits.minConsumers;
     this.#ticker = resting ? undefined : this.#clock.setTimer(this.#onTick, this.#tick, true);
   };

@@ -67,11 +67,16 @@ export class LoadMeter {
 
   /** The time since the last sample counts with the level found then, the totals with what was added since. */
   sample(now: number, gauge: LoadGauge): void {
+    for (let from = Math.max(this.#last, now - WINDOW); from < now; ) {
+      const until = Math.min(now, (stepOf(from) + 1) * STEP);
+      this.#moveTo(stepOf(from));
+      const step = this.#present;
+      step.duration += until - from;
+      step.loadTime += (until - from) * this.#level;
+      from = until;
+    }
     this.#moveTo(stepOf(now));
-    const step = this.#steps[this.#step % STEPS] as Step;
-    const elapsed = Math.min(now - this.#last, WINDOW);
-    step.duration += elapsed;
-    step.loadTime += elapsed * this.#level;
+    const step = this.#present;
     step.arrivals += gauge.accepted - this.#accepted;
     step.departures += gauge.settled - this.#settled;
     this.#last = now;
@@ -99,6 +104,10 @@ export class LoadMeter {
       arrivalRate: arrivals / seconds,
       departureRate: departures / seconds,
     };
+  }
+
+  get #present(): Step {
+    return this.#steps[this.#step % STEPS] as Step;
   }
 
   /** Empties the steps that time has passed by. */

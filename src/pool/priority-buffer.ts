@@ -101,7 +101,7 @@ class Heap<E extends BufferEntry<E>> {
   bury(living: number): void {
     const heap = this.#heap;
     const dead = heap.size - living;
-    if (dead < COMPACT_FROM || dead <= living) return;
+    if (dead === 0 || (living > 0 && (dead < COMPACT_FROM || dead <= living))) return;
     const used = (heap as unknown as HeapInternals<E>).array.slice(0, heap.size) as E[];
     heap.heapify(used.filter(isWaiting));
   }

@@ -100,12 +100,15 @@ describe('adding a collector', () => {
 
   test('that is still being set up when the queue shuts down shuts it down again, and rejects', async () => {
     const entries: string[] = [];
-    const open = gate();
-    const slow = new Collector('b', () => 'b', {
-      lifecycle: { setup: () => open.promise, shutdown: () => void entries.push('b down') },
-    });
+    const [begun, open] = [gate(), gate()];
+    const setup = (): Promise<void> => {
+      begun.open();
+      return open.promise;
+    };
+    const slow = new Collector('b', () => 'b', { lifecycle: { setup, shutdown: () => void entries.push('b down') } });
     const { queue } = await started([telling('a', entries)]);
     const added = rejectionOf(queue.addCollector(slow));
+    await begun.promise;
     await queue.shutDownQueue();
     open.open();
     expect(await added).toMatchObject({ code: ErrorCode.QUEUE_CLOSED });
@@ -126,13 +129,15 @@ describe('adding a collector', () => {
 
   test('while it is removed again leaves it down, and free for another queue', async () => {
     const entries: string[] = [];
-    const open = gate();
-    const slow = new Collector('b', () => 'b', {
-      lifecycle: { setup: () => open.promise, shutdown: () => void entries.push('b down') },
-    });
+    const [begun, open] = [gate(), gate()];
+    const setup = (): Promise<void> => {
+      begun.open();
+      return open.promise;
+    };
+    const slow = new Collector('b', () => 'b', { lifecycle: { setup, shutdown: () => void entries.push('b down') } });
     const { queue, publisher } = await started([new Collector('a', () => 'a')]);
     const added = queue.addCollector(slow).catch(() => undefined);
-    await Promise.resolve();
+    await begun.promise;
     const removed = queue.removeCollector('b');
     open.open();
     await Promise.all([added, removed]);

@@ -117,11 +117,14 @@ describe('the metrics', () => {
       [new Collector('a', () => new Promise<void>((resolve) => void clock.setTimer(resolve, 1000)))],
       { maxConsumers: 1 },
     );
-    for (let i = 0; i < 5; i++) void publisher.publish(i);
+    for (let i = 0; i < 5; i++) {
+      await clock.advance(100);
+      void publisher.publish(i);
+    }
     await clock.advance(6000);
     const { waitTime, serviceTime } = queue.getMetrics();
     expect(serviceTime).toBeCloseTo(1000);
-    expect(waitTime).toBeCloseTo((0 + 1000 + 2000 + 3000 + 4000) / 5);
+    expect(waitTime).toBeCloseTo((0 + 900 + 1800 + 2700 + 3600) / 5);
     await queue.shutDownQueue();
   });
 
@@ -147,7 +150,7 @@ describe('the log of the metrics', () => {
     return { info: log, warn: log, error: log };
   }
 
-  test('is one record per interval, while the queue is up', async () => {
+  test('is one record per interval while the queue is up, and a last one when it is shut down', async () => {
     const lines: Line[] = [];
     const { queue, publisher, clock } = await started([new Collector('a', () => 1)], {
       logger: logging(lines),
@@ -162,9 +165,12 @@ describe('the log of the metrics', () => {
     expect(Object.keys(lines[0]?.fields as object)).toEqual(Object.keys(queue.getMetrics()));
     await clock.advance(2000);
     expect(lines).toHaveLength(3);
+    await clock.advance(10);
     await queue.shutDownQueue();
+    expect(lines).toHaveLength(4);
+    expect(lines[3]?.fields).toMatchObject({ tDelta: 10 });
     await clock.advance(5000);
-    expect(lines).toHaveLength(3);
+    expect(lines).toHaveLength(4);
     expect(clock.pendingTimers).toBe(0);
   });
 
@@ -191,6 +197,7 @@ describe('the log of the metrics', () => {
     const other = await started([new Collector('a', () => 1)], { logger: logging(lines), metricsInterval: 10 });
     await other.queue.shutDownQueue();
     await other.queue.initQueue();
+    lines.length = 0;
     await other.clock.advance(25);
     expect(lines).toHaveLength(2);
     await other.queue.shutDownQueue();
