@@ -30,7 +30,7 @@ class Database {
 
 const archive = new Collector('archive', ({ value }: Payload<Reading>, { db }) => db.insert(value), {
   context: { url: 'db://readings' },
-  lifecycle: async function* ({ url }) {
+  lifecycle: async function* ({ url }: { url: string }) {
     const db = await Database.connect(url);
     try {
       yield { db };

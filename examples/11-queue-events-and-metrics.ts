@@ -57,11 +57,11 @@ console.log(`${durations.length} finished; logged: ${[...records]}`);
 
 /* Output:
 refused: the queue is full: 2 payloads wait, maxSize is 2
-started: worker, attempt 1
-started: worker, attempt 1
 consumers: 1 -> 2
-failed: the processor of collector "worker" failed: Error: b failed
 started: worker, attempt 1
+started: worker, attempt 1
+started: worker, attempt 1
+failed: the processor of collector "worker" failed: Error: b failed
 started: worker, attempt 1
 unrouted: no collector for this topic
 listener of "drained": a listener with a bug

@@ -51,18 +51,19 @@ export {
 } from './core/errors.ts';
 export type { CollectorEvent, EventStatus, WaitOptions } from './core/event.ts';
 export type { Extension, Lifecycle, LifecycleGenerator, LifecycleObject } from './core/lifecycle.ts';
+export type { Logger } from './core/log.ts';
 export type { QueueMetrics } from './core/metrics.ts';
-export type { Logger, QueueOptions } from './core/options.ts';
+export type { QueueOptions } from './core/options.ts';
 export type { PayloadOptions } from './core/payload.ts';
 export { Payload } from './core/payload.ts';
 export type { SendWhenReadyOptions } from './core/publisher.ts';
 export { EventPublisher } from './core/publisher.ts';
-export type { ShutdownOptions } from './core/queue.ts';
 export { CollectorQueue } from './core/queue.ts';
 export type { AnyResultOf, Outcome, Outcomes, ResultOf } from './core/results.ts';
 export { ResultList } from './core/results.ts';
 export type { Collectors, Deliver, RouterClass } from './core/router.ts';
 export { Router } from './core/router.ts';
+export type { ShutdownOptions } from './core/shutdown-options.ts';
 export { SimpleRouter } from './core/simple-router.ts';
 export type {
   AnyTopics,

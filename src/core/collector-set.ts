@@ -42,6 +42,10 @@ export class CollectorSet {
     this.#collectors.set(collector.key, collector);
   }
 
+  has(collector: AnyCollector): boolean {
+    return this.#collectors.get(collector.key) === collector;
+  }
+
   /** Lets the key go: the collector is not routed to any more. */
   unreserve(key: string): AnyCollector | undefined {
     const collector = this.#collectors.get(key);

@@ -32,8 +32,11 @@ export interface Attempt {
  */
 export type Processor<V = any, R = any, C = any> = (payload: Payload<V>, context: C, attempt: Attempt) => R;
 
-/** The context of a processor: what the user gave, and what the lifecycle yielded. */
-export type Context<G extends object, Y> = G & Extension<Y>;
+/**
+ * The context of a processor: what the user gave, and what the lifecycle yielded. Anything goes where neither is
+ * known.
+ */
+export type Context<G extends object, Y> = unknown extends Y ? (object extends G ? any : G) : G & Extension<Y>;
 
 /** The type of the values of what a processor returned. */
 export type ValueOf<R> =
@@ -48,7 +51,7 @@ export type ErrorOf<R> = Awaited<R> extends infer X ? (X extends Err<any, infer 
  * @typeParam G - the context that the user gives
  * @typeParam Y - what the lifecycle adds to it
  */
-export interface CollectorOptions<G extends object = any, Y = any> {
+export interface CollectorOptions<G extends object = object, Y = unknown> {
   /**
    * The topics it subscribes to: names, or patterns as in MQTT, where `+` stands for one level and `#`, at the end, for
    * any number (`a/#` matches `a` too). No topic has a special meaning.
@@ -82,9 +85,9 @@ let registerIn: (collector: AnyCollector, registration: Registration | undefined
  * @typeParam G - the context that the user gives
  * @typeParam Y - what the lifecycle adds to it
  */
-export class Collector<K extends string = string, V = any, R = any, G extends object = any, Y = any> {
+export class Collector<K extends string = string, V = any, R = any, G extends object = object, Y = unknown> {
   readonly key: K;
-  readonly processor: Processor<V, R, Context<G, Y>>;
+  readonly processor: Processor<V, R>;
   readonly topics: readonly string[];
   readonly lifecycle: Lifecycle | undefined;
   /** The context as it was given; the one that the processor gets is a copy of it, filled by the lifecycle. */
@@ -111,7 +114,7 @@ export class Collector<K extends string = string, V = any, R = any, G extends ob
     const { topics, lifecycle, context, policies = [] } = options;
     if (lifecycle !== undefined) checkLifecycle(owner, lifecycle);
     if (context !== undefined) checkContext(owner, context);
-    if (!Array.isArray(policies)) throw new InvalidArgumentError(`${owner}: policies`, 'an array', describe(policies));
+    checkPolicies(owner, policies);
     this.processor = processor;
     this.topics = checkTopics(owner, topics);
     this.lifecycle = lifecycle;
@@ -145,5 +148,17 @@ function checkTopics(owner: string, topics: unknown): readonly string[] {
   if (!Array.isArray(topics)) {
     throw new InvalidArgumentError(`${owner}: topics`, 'a string or an array of strings', describe(topics));
   }
-  return Object.freeze(topics.map((topic, at) => checkTopicFilter(`${owner}: topics[${at}]`, topic)));
+  return Object.freeze(Array.from(topics, (topic, at) => checkTopicFilter(`${owner}: topics[${at}]`, topic)));
+}
+
+function checkPolicies(owner: string, policies: unknown): void {
+  if (!Array.isArray(policies)) throw new InvalidArgumentError(`${owner}: policies`, 'an array', describe(policies));
+  for (const [at, policy] of Array.from(policies).entries()) {
+    if (typeof policy !== 'object' || policy === null) {
+      throw new InvalidArgumentError(`${owner}: policies[${at}]`, 'a TaskPolicy', describe(policy));
+    }
+    for (const method of ['before', 'after', 'forget']) {
+      if (policy[method] !== undefined) checkFunction(`${owner}: policies[${at}].${method}`, policy[method]);
+    }
+  }
 }

@@ -51,7 +51,7 @@ export class Dispatcher implements EventHost, TaskSink {
   readonly #runner: TaskRunner;
   readonly #fullControl: FullControl;
   #router: Router = new SimpleRouter();
-  /** The router is ours: what it selects needs no check. */
+  /** The router was made by the queue from our own class: what it selects needs no check. */
   #trusted = false;
   /** The router has a `handleEvent` of its own. */
   #controlled = false;
@@ -71,7 +71,7 @@ export class Dispatcher implements EventHost, TaskSink {
   /** From now on this router selects. */
   use(router: Router): void {
     this.#router = router;
-    this.#trusted = router.select === SimpleRouter.prototype.select;
+    this.#trusted = this.#settings.router === SimpleRouter;
     this.#controlled = router.handleEvent !== Router.prototype.handleEvent;
   }
 
@@ -154,12 +154,12 @@ export class Dispatcher implements EventHost, TaskSink {
 
   /** Settles everything that waits. Returns how many that were. */
   clear(error: Error): number {
-    let count = 0;
+    const waiting: QueuedEvent[] = [];
     for (let event = this.#pool.takeWaiting(); event !== undefined; event = this.#pool.takeWaiting()) {
-      this.#revoke(event, error);
-      count++;
+      waiting.push(event);
     }
-    return count;
+    for (const event of waiting) this.#revoke(event, error);
+    return waiting.length;
   }
 
   /** Settles an event that an overflow took out of the waiting order. Runs no user code. */

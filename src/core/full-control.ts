@@ -40,10 +40,10 @@ export class FullControl {
     try {
       const deliver: Deliver = (collectors) => this.#deliver(event, call, collectors);
       const returned: unknown = router.handleEvent(event.payload as Payload, deliver);
-      if (!(returned instanceof ResultList)) return this.#follow(event, call, Promise.resolve(returned));
+      if (!isResultList(returned)) return this.#follow(event, call, Promise.resolve(returned));
       this.settle(event, call, returned);
     } catch (thrown) {
-      this.#dispatcher.failRouting(event, asRouterError(thrown));
+      this.fail(event, call, thrown);
     }
     call.over = true;
     return --event.active > 0;
@@ -62,28 +62,31 @@ export class FullControl {
   /** What the router returned is the outcome of the event. */
   settle(event: QueuedEvent, call: RouterCall, value: unknown): void {
     if (event.status === 'settled') return;
-    if (value instanceof ResultList) {
+    if (isResultList(value)) {
       event.outcome = value;
       this.#dispatcher.settle(event);
+      call.leave();
     } else {
-      const error = new RouterError(`handleEvent must return a ResultList, but it returned ${describe(value)}`);
-      this.#dispatcher.failRouting(event, error);
+      this.fail(
+        event,
+        call,
+        new RouterError(`handleEvent must return a ResultList, but it returned ${describe(value)}`),
+      );
     }
-    call.completeAll();
   }
 
   fail(event: QueuedEvent, call: RouterCall, thrown: unknown): void {
     this.#dispatcher.failRouting(event, asRouterError(thrown));
-    call.completeAll();
+    call.leave();
   }
 
   #follow(event: QueuedEvent, call: RouterCall, promise: Promise<unknown>): true {
     const underWay = this.#free.pop() ?? new UnderWay(this);
+    nativeThen.call(promise, underWay.onValue, underWay.onError);
     underWay.event = event;
     underWay.call = call;
     this.#underWay.add(underWay);
     if (this.#timeout !== Number.POSITIVE_INFINITY) this.#limit(underWay, event, call);
-    void promise.then(underWay.onValue, underWay.onError);
     return true;
   }
 
@@ -112,6 +115,17 @@ export class FullControl {
     call.over = true;
     settle(event, call);
     if (--event.active === 0) this.#dispatcher.routed(event);
+  }
+}
+
+const nativeThen = Promise.prototype.then;
+
+/** Never throws, whatever the value does when it is looked at. */
+function isResultList(value: unknown): value is ResultList {
+  try {
+    return value instanceof ResultList;
+  } catch {
+    return false;
   }
 }
 

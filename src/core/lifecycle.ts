@@ -51,22 +51,34 @@ export type Shutdown = () => Promise<void>;
  */
 export async function setUp(lifecycle: Lifecycle, context: object): Promise<Shutdown> {
   if (typeof lifecycle === 'function') return setUpGenerator(lifecycle, context);
-  fill(context, await lifecycle.setup?.(context));
-  return async () => lifecycle.shutdown?.(context);
+  const shutdown = async (): Promise<void> => lifecycle.shutdown?.(context);
+  await fillOrUndo(context, await lifecycle.setup?.(context), shutdown);
+  return shutdown;
 }
 
 async function setUpGenerator(lifecycle: LifecycleGenerator<any, unknown>, context: object): Promise<Shutdown> {
   const generator = checkGenerator(lifecycle(context));
   const first = await generator.next();
-  if (first.done === true)
+  if (first.done === true) {
     throw new InvalidArgumentError('lifecycle', 'a generator that yields once', 'one that never yields');
-  fill(context, first.value);
+  }
+  await fillOrUndo(context, first.value, async () => void (await generator.return()));
   return async () => {
     const last = await generator.next();
     if (last.done === true) return;
     await generator.return();
     throw new InvalidArgumentError('lifecycle', 'a generator that yields once', 'one that yields twice');
   };
+}
+
+/** What was set up is undone if what it gave cannot be used. */
+async function fillOrUndo(context: object, extension: unknown, undo: Shutdown): Promise<void> {
+  try {
+    fill(context, extension);
+  } catch (thrown) {
+    await undo();
+    throw thrown;
+  }
 }
 
 type AnyGenerator = AsyncGenerator<unknown, void, void> | Generator<unknown, void, void>;
@@ -80,10 +92,23 @@ function checkGenerator(made: unknown): AnyGenerator {
 /** A bag of named things is merged, nothing is fine, anything else is a mistake. */
 function fill(context: object, extension: unknown): void {
   if (extension === undefined) return;
-  if (typeof extension !== 'object' || extension === null || Array.isArray(extension)) {
-    throw new InvalidArgumentError('lifecycle', 'yielding an object or nothing', `yielding ${describe(extension)}`);
+  if (!isPlain(extension)) {
+    throw new InvalidArgumentError(
+      'lifecycle',
+      'yielding a plain object or nothing',
+      `yielding ${describe(extension)}`,
+    );
   }
-  Object.assign(context, extension);
+  for (const [name, value] of Object.entries(extension)) {
+    // Not by assignment: that would make something else of a name such as __proto__.
+    Object.defineProperty(context, name, { value, writable: true, enumerable: true, configurable: true });
+  }
+}
+
+function isPlain(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
 }
 
 /** A context of its own for each set-up: a shallow copy of what the user gave. */
@@ -93,7 +118,5 @@ export function freshContext(given: object | undefined): Record<string, unknown>
 
 /** @throws {@link InvalidArgumentError} for anything but a plain object, whose copy would lose something. */
 export function checkContext(owner: string, context: unknown): void {
-  const prototype = typeof context === 'object' && context !== null ? Object.getPrototypeOf(context) : undefined;
-  if (prototype === Object.prototype || prototype === null) return;
-  throw new InvalidArgumentError(`${owner}: context`, 'a plain object', describe(context));
+  if (!isPlain(context)) throw new InvalidArgumentError(`${owner}: context`, 'a plain object', describe(context));
 }

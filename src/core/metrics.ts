@@ -1,5 +1,6 @@
 import type { LoadMeter } from '../pool/load-meter.ts';
 import type { Ledger } from './ledger.ts';
+import { logInfo } from './log.ts';
 import type { QueueSettings } from './options.ts';
 
 /**
@@ -115,7 +116,7 @@ export class MetricsReader {
 /** Logs a record at each interval, and a last one when what it returns is called. */
 export function logMetrics(reader: MetricsReader, { clock, logger, metricsInterval }: LogSettings): () => void {
   if (logger === undefined || metricsInterval === Number.POSITIVE_INFINITY) return () => undefined;
-  const log = (): void => logger.info(reader.read(clock.now(), clock.wall()), 'collector queue metrics');
+  const log = (): void => logInfo(logger, reader.read(clock.now(), clock.wall()), 'collector queue metrics');
   const onTick = (): void => {
     log();
     timer = clock.setTimer(onTick, metricsInterval, true);

@@ -3,16 +3,10 @@ import { Overflow } from './admission.ts';
 import { checkBoolean, checkDuration, checkFinite, checkInteger, checkOneOf, checkOptions } from './checks.ts';
 import { QueueType } from './delivery.ts';
 import { describe, InvalidArgumentError } from './errors.ts';
+import type { Logger } from './log.ts';
 import { Router, type RouterClass } from './router.ts';
 import { SimpleRouter } from './simple-router.ts';
 import { type TopicTypes, topicTypes } from './types.ts';
-
-/** What the queue logs with: anything that has pino's face. Payloads are never logged. */
-export interface Logger {
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
-}
 
 /**
  * Options of a `CollectorQueue`. All durations are milliseconds. They are checked, and resolved to a complete frozen
@@ -126,14 +120,14 @@ const NAMES: readonly (keyof QueueOptions)[] = [
 export function resolveOptions(options: QueueOptions): QueueSettings {
   const given = checkOptions<QueueOptions>('CollectorQueue', options, NAMES);
   const name = (option: keyof QueueOptions): string => `CollectorQueue: ${option}`;
-  const maxConsumers = checkInteger(name('maxConsumers'), given.maxConsumers ?? 100_000, { min: 1 });
-  const minConsumers = checkInteger(name('minConsumers'), given.minConsumers ?? 1, { min: 1 });
+  const maxConsumers = checkInteger(name('maxConsumers'), or(given.maxConsumers, 100_000), { min: 1 });
+  const minConsumers = checkInteger(name('minConsumers'), or(given.minConsumers, 1), { min: 1 });
   if (minConsumers > maxConsumers) {
     throw new InvalidArgumentError(name('minConsumers'), `at most maxConsumers (${maxConsumers})`, `${minConsumers}`);
   }
   const metricsInterval = checkDuration(
     name('metricsInterval'),
-    given.metricsInterval ?? Number.POSITIVE_INFINITY,
+    or(given.metricsInterval, Number.POSITIVE_INFINITY),
     true,
   );
   const logger = given.logger === undefined ? undefined : checkLogger(given.logger);
@@ -147,20 +141,25 @@ export function resolveOptions(options: QueueOptions): QueueSettings {
   return Object.freeze({
     minConsumers,
     maxConsumers,
-    queueType: checkOneOf(name('queueType'), given.queueType ?? QueueType.FIFO, Object.values(QueueType)),
-    defaultPriority: checkFinite(name('defaultPriority'), given.defaultPriority ?? 1000),
-    router: checkRouter(given.router ?? SimpleRouter),
-    routerTimeout: checkDuration(name('routerTimeout'), given.routerTimeout ?? Number.POSITIVE_INFINITY, true),
-    onUnrouted: checkOneOf(name('onUnrouted'), given.onUnrouted ?? 'ok', ['ok', 'error'] as const),
-    maxSize: checkInteger(name('maxSize'), given.maxSize ?? Number.POSITIVE_INFINITY, { min: 0, infinite: true }),
-    overflow: checkOneOf(name('overflow'), given.overflow ?? Overflow.REJECT, Object.values(Overflow)),
-    maxParked: checkInteger(name('maxParked'), given.maxParked ?? 100_000, { min: 0, infinite: true }),
-    idleTimeout: checkDuration(name('idleTimeout'), given.idleTimeout ?? 1000),
-    asyncContext: checkBoolean(name('asyncContext'), given.asyncContext ?? false),
+    queueType: checkOneOf(name('queueType'), or(given.queueType, QueueType.FIFO), Object.values(QueueType)),
+    defaultPriority: checkFinite(name('defaultPriority'), or(given.defaultPriority, 1000)),
+    router: checkRouter(or(given.router, SimpleRouter)),
+    routerTimeout: checkDuration(name('routerTimeout'), or(given.routerTimeout, Number.POSITIVE_INFINITY), true),
+    onUnrouted: checkOneOf(name('onUnrouted'), or(given.onUnrouted, 'ok'), ['ok', 'error'] as const),
+    maxSize: checkInteger(name('maxSize'), or(given.maxSize, Number.POSITIVE_INFINITY), { min: 0, infinite: true }),
+    overflow: checkOneOf(name('overflow'), or(given.overflow, Overflow.REJECT), Object.values(Overflow)),
+    maxParked: checkInteger(name('maxParked'), or(given.maxParked, 100_000), { min: 0, infinite: true }),
+    idleTimeout: checkDuration(name('idleTimeout'), or(given.idleTimeout, 1000)),
+    asyncContext: checkBoolean(name('asyncContext'), or(given.asyncContext, false)),
     logger,
     metricsInterval,
-    clock: checkClock(given.clock ?? systemClock),
+    clock: checkClock(or(given.clock, systemClock)),
   });
+}
+
+/** Only what is not given has a default; null is a mistake. */
+function or<T>(given: T | undefined, fallback: T): T {
+  return given === undefined ? fallback : given;
 }
 
 function checkRouter(router: unknown): Router | RouterClass {

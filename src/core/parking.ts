@@ -16,10 +16,6 @@ export class Parking {
     return this.#parked.length === 0 && this.#resumed.length === 0;
   }
 
-  get hasResumed(): boolean {
-    return this.#resumed.length > 0;
-  }
-
   park(task: Task, attempted: boolean): void {
     this.#parked.push({ task, attempted });
   }

@@ -101,13 +101,13 @@ export function payloadTopics(payload: Payload): Names {
 
 /** A misspelt name would make a broadcast of what was meant for one collector, so names are checked here too. */
 function checkNamesOf(options: object): void {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw new InvalidArgumentError('Payload: options', 'an object', describe(options));
+  }
   for (const name in options) {
     if (name !== 'keys' && name !== 'topics' && name !== 'delivery' && name !== 'priority') {
       throw unknownOption('Payload', name, ['delivery', 'keys', 'topics', 'priority']);
     }
-  }
-  if (typeof options !== 'object' || options === null) {
-    throw new InvalidArgumentError('Payload: options', 'an object', describe(options));
   }
 }
 
@@ -121,7 +121,7 @@ function checkSeveral(names: unknown, option: 'keys' | 'topics'): readonly strin
   if (!Array.isArray(names) || names.length === 0) {
     throw new InvalidArgumentError(`Payload: ${option}`, 'a non-empty string or array of strings', describe(names));
   }
-  return names.map((name, at) => checkName(`Payload: ${option}[${at}]`, name));
+  return Array.from(names, (name, at) => checkName(`Payload: ${option}[${at}]`, name));
 }
 
 function impliedDelivery(keys: unknown, topics: unknown): Delivery {

@@ -47,10 +47,9 @@ export class EventPublisher<C extends AnyCollector = any, T = AnyTopics> {
   }
 
   /** Sends several payloads, in this order. None is sent if one of them is no Payload. */
-  sendMany<P extends Payload>(
-    payloads: Iterable<P & Sendable<C, T, P>>,
-  ): CollectorEvent<OutcomesFor<C, KeysIn<P>>>[] {
+  sendMany<P extends Payload>(payloads: Iterable<P & Sendable<C, T, P>>): CollectorEvent<OutcomesFor<C, KeysIn<P>>>[] {
     const { intake } = this.#door;
+    checkIterable(payloads);
     const all = [...(payloads as Iterable<Payload>)];
     const wrong = all.findIndex((payload) => !(payload instanceof Payload));
     if (intake === undefined || wrong !== -1) throw misuse(intake, all[wrong]);
@@ -89,6 +88,11 @@ export class EventPublisher<C extends AnyCollector = any, T = AnyTopics> {
     if (intake === undefined) throw notInitialized();
     return intake.ready();
   }
+}
+
+function checkIterable(payloads: unknown): void {
+  if (typeof (payloads as Partial<Iterable<unknown>> | null | undefined)?.[Symbol.iterator] === 'function') return;
+  throw new InvalidArgumentError('sendMany: payloads', 'an iterable of Payloads', describe(payloads));
 }
 
 function misuse(intake: Intake | undefined, payload: unknown): Error {

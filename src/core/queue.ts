@@ -1,7 +1,7 @@
 import { QueueEventName } from '../queue-events/names.ts';
 import { QueueEventSource, type QueueEvents } from '../queue-events/queue-events.ts';
 import { settlesWithin } from '../schedule/time-limit.ts';
-import { checkBoolean, checkDuration, checkFunction, checkInteger, checkName, checkOptions } from './checks.ts';
+import { checkFunction, checkInteger, checkName } from './checks.ts';
 import type { AnyCollector } from './collector.ts';
 import { CollectorSet } from './collector-set.ts';
 import {
@@ -14,26 +14,13 @@ import {
   QueueClosedError,
   ShutdownTimeoutError,
 } from './errors.ts';
+import { reportError } from './log.ts';
 import { loadOf, logMetrics, type MetricsReader, type QueueMetrics } from './metrics.ts';
 import { type QueueOptions, type QueueSettings, resolveOptions } from './options.ts';
 import { type Door, EventPublisher, notInitialized } from './publisher.ts';
 import { QueueRun } from './run.ts';
+import { checkShutdown, type ShutdownOptions } from './shutdown-options.ts';
 import type { AnyTopics } from './types.ts';
-
-/** How {@link CollectorQueue.shutDownQueue} treats what was accepted. */
-export interface ShutdownOptions {
-  /**
-   * Whether to finish it. False gives up on the rest: it settles as `Err(QueueAbortedError)` at once.
-   * @default true
-   */
-  readonly drain?: boolean | undefined;
-  /**
-   * Milliseconds that the draining may take; what is left then settles as `Err(ShutdownTimeoutError)` and sees its
-   * signal. Without draining, the time that running work gets to end. Each lifecycle has as long to shut down.
-   * @default 10_000
-   */
-  readonly timeout?: number | undefined;
-}
 
 /**
  * Where a queue stands.
@@ -81,8 +68,7 @@ export class CollectorQueue<C extends AnyCollector = any, T = AnyTopics> {
       () => clock.wall(),
       (argument, expected, value) => new InvalidArgumentError(`queue.events: ${argument}`, expected, describe(value)),
       (source, error) => {
-        if (logger === undefined) process.emitWarning(`${source} failed: ${describe(error)}`, 'CollectorQueueWarning');
-        else logger.error({ source, error }, 'collector queue internal error');
+        reportError(logger, source, error);
       },
     );
     this.#publisher = new EventPublisher(this.#door);
@@ -149,9 +135,7 @@ export class CollectorQueue<C extends AnyCollector = any, T = AnyTopics> {
    * @throws {@link InvalidArgumentError} for a wrong option
    */
   async shutDownQueue(options: ShutdownOptions = {}): Promise<void> {
-    const given = checkOptions<ShutdownOptions>('shutDownQueue', options, ['drain', 'timeout']);
-    const drain = checkBoolean('shutDownQueue: drain', given.drain ?? true);
-    const timeout = checkDuration('shutDownQueue: timeout', given.timeout ?? 10_000, true);
+    const { drain, timeout } = checkShutdown(options);
     switch (this.#state) {
       case 'starting':
         this.#stopRequested = true;
@@ -172,8 +156,9 @@ export class CollectorQueue<C extends AnyCollector = any, T = AnyTopics> {
    * Initialises the queue, runs the body with its publisher, and shuts the queue down, whatever the body does. Resolves
    * to what the body returns; rejects with what it throws, or else with what the shutdown rejects with.
    */
-  async run<R>(body: (publisher: EventPublisher<C, T>) => R | Promise<R>, shutdown?: ShutdownOptions): Promise<R> {
+  async run<R>(body: (publisher: EventPublisher<C, T>) => R | Promise<R>, shutdown: ShutdownOptions = {}): Promise<R> {
     checkFunction('run: body', body);
+    checkShutdown(shutdown);
     await this.initQueue();
     let value: R;
     try {
@@ -244,7 +229,7 @@ export class CollectorQueue<C extends AnyCollector = any, T = AnyTopics> {
    * the set-up fails, a {@link QueueClosedError} while the queue shuts down; then it was not added.
    */
   async addCollector(collector: AnyCollector): Promise<void> {
-    await this.#notStarting();
+    if (this.#state === 'starting') await this.#starting.catch(() => undefined);
     if (this.#state === 'closing') throw new QueueClosedError('the queue is shutting down: no collector can be added');
     this.#collectors.reserve(collector, 'addCollector: collector');
     const run = this.#up;
@@ -255,13 +240,11 @@ export class CollectorQueue<C extends AnyCollector = any, T = AnyTopics> {
       this.#collectors.unreserve(collector.key);
       throw new LifecycleError(`collector "${collector.key}" could not be set up`, [error]);
     }
-    if (this.#up === run && this.#state === 'running') {
-      run.dispatcher.use(this.#collectors.router());
-    } else {
-      this.#collectors.unreserve(collector.key);
-      await this.#collectors.closeOne(collector);
-      throw new QueueClosedError('the queue was shut down while the collector was set up');
-    }
+    const cause = this.#whyNotAdd(collector, run);
+    if (cause === undefined) return;
+    if (this.#collectors.has(collector)) this.#collectors.unreserve(collector.key);
+    await this.#collectors.closeOne(collector);
+    throw cause;
   }
 
   /**
@@ -271,12 +254,34 @@ export class CollectorQueue<C extends AnyCollector = any, T = AnyTopics> {
    */
   async removeCollector(key: string): Promise<boolean> {
     checkName('removeCollector: key', key);
-    await this.#notStarting();
+    if (this.#state === 'starting') await this.#starting.catch(() => undefined);
     const collector = this.#collectors.unreserve(key);
     if (collector === undefined) return false;
-    this.#up?.dispatcher.use(this.#collectors.router());
+    try {
+      this.#up?.dispatcher.use(this.#collectors.router());
+    } catch (thrown) {
+      this.#collectors.reserve(collector, 'removeCollector: key');
+      throw asRouterError(thrown);
+    }
     await this.#collectors.closeOne(collector);
     return true;
+  }
+
+  /** Lets a collector that was set up take part, or says why it cannot. */
+  #whyNotAdd(collector: AnyCollector, run: QueueRun): Error | undefined {
+    if (this.#run !== run || this.#state !== 'running') {
+      return new QueueClosedError('the queue was shut down while the collector was set up');
+    }
+    if (!this.#collectors.has(collector)) {
+      const message = `collector "${collector.key}" was removed while it was set up`;
+      return new LifecycleError(message, [new Error(message)]);
+    }
+    try {
+      run.dispatcher.use(this.#collectors.router());
+      return undefined;
+    } catch (thrown) {
+      return asRouterError(thrown);
+    }
   }
 
   /** The run while the queue is up. */
@@ -295,7 +300,7 @@ export class CollectorQueue<C extends AnyCollector = any, T = AnyTopics> {
       if (this.#stopRequested) throw new QueueClosedError('the queue was shut down while it was being initialised');
       await this.#connect(run);
     } catch (error) {
-      run?.pool.stop();
+      run?.stop();
       this.#state = before;
       throw error;
     }
@@ -325,14 +330,14 @@ export class CollectorQueue<C extends AnyCollector = any, T = AnyTopics> {
     if (drain) {
       this.resume();
       if (await settlesWithin(run.onIdle(), clock, timeout)) this.#tell(QueueEventName.DRAINED);
-      else run.dispatcher.giveUpAll(new ShutdownTimeoutError(`not settled within the ${timeout} ms of the shutdown`));
+      else run.giveUpAll(new ShutdownTimeoutError(`not settled within the ${timeout} ms of the shutdown`));
     } else {
       await Promise.resolve();
-      run.dispatcher.giveUpAll(new QueueAbortedError('the queue was shut down without draining'));
+      run.giveUpAll(new QueueAbortedError('the queue was shut down without draining'));
       await settlesWithin(run.onIdle(), clock, timeout);
     }
     const errors = await this.#collectors.close(clock, timeout);
-    run.pool.stop();
+    run.stop();
     this.#stopLogging();
     this.#state = 'closed';
     this.#tell(QueueEventName.SHUTDOWN);
@@ -341,10 +346,5 @@ export class CollectorQueue<C extends AnyCollector = any, T = AnyTopics> {
 
   #tell(name: 'paused' | 'resumed' | 'drained' | 'shutdown'): void {
     if (this.#events.observed(name)) this.#events.emit(name, {});
-  }
-
-  /** Changes of the collectors wait for a start that is under way. */
-  async #notStarting(): Promise<void> {
-    if (this.#state === 'starting') await this.#starting.catch(() => undefined);
   }
 }

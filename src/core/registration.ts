@@ -60,6 +60,7 @@ export class Registration {
   /** Shuts the collector down and frees it for another queue, also if its lifecycle fails. Once; callers share it. */
   close(): Promise<void> {
     this.#closed ??= this.#close();
+    this.finished?.();
     return this.#closed;
   }
 

@@ -1,4 +1,5 @@
 import { Err, err, Ok, ok, Result } from 'neverthrow';
+import { checkName } from './checks.ts';
 import { type CollectorQueueError, describe, InvalidArgumentError, ProcessorError } from './errors.ts';
 
 /** What one collector yields: the type of its values and of its errors. */
@@ -37,6 +38,7 @@ export class ResultList<M extends Outcomes = any> implements Iterable<AnyResultO
   /** How many collectors the payload was handed to. 0 if none matched, or if it never came that far. */
   readonly delivered: number;
   /** Undefined, on every list: when a promise is resolved with one, the search for `then` ends at once. */
+  // biome-ignore lint/suspicious/noThenProperty: it says that there is none
   declare readonly then?: undefined;
   readonly #results: readonly AnyResultOf<M>[];
   readonly #keyed: readonly Keyed[];
@@ -122,31 +124,39 @@ export class ResultList<M extends Outcomes = any> implements Iterable<AnyResultO
 }
 
 /**
- * The result that a processor's value stands for: a `Result` is taken as it is, whichever copy of neverthrow made it
- * (it is recognised by its methods), anything else counts as `Ok`. A value that throws when looked at is an `Err`.
+ * The result that a processor's value stands for: a `Result` stands for itself, whichever copy of neverthrow made it
+ * (a foreign one is recognised by its methods), anything else counts as `Ok`. A value that throws when looked at is an
+ * `Err`. What comes back is made here and can be trusted.
  */
 export function toResult(value: unknown, collectorKey: string): Result<unknown, unknown> {
-  if (typeof value !== 'object' || value === null) return ok(value);
-  return value instanceof Ok || value instanceof Err ? value : objectToResult(value, collectorKey);
+  return typeof value !== 'object' || value === null ? ok(value) : objectToResult(value, collectorKey);
 }
 
 function objectToResult(value: object, collectorKey: string): Result<unknown, unknown> {
   try {
-    return isForeignResult(value) ? adopt(value) : ok(value);
+    return adopt(value) ?? ok(value);
   } catch (thrown) {
     return err(new ProcessorError(collectorKey, thrown));
   }
+}
+
+/** A `Result` of ours, made from one of anybody's; undefined for anything else. May throw if the value is hostile. */
+function adopt(value: object): Result<unknown, unknown> | undefined {
+  if (value instanceof Ok) return ok(value.value);
+  if (value instanceof Err) return err(value.error);
+  const { isOk, isErr } = value as Partial<Result<unknown, unknown>>;
+  if (typeof isOk !== 'function' || typeof isErr !== 'function') return undefined;
+  if ('value' in value && isOk.call(value)) return ok(value.value);
+  return 'error' in value && isErr.call(value) ? err(value.error) : undefined;
 }
 
 function checkResults(results: unknown): readonly Result<any, any>[] {
   if (!Array.isArray(results) || results.length === 0) {
     throw new InvalidArgumentError('ResultList: results', 'a non-empty array of Results', describe(results));
   }
-  return results.map((result, at) => {
-    if (typeof result === 'object' && result !== null) {
-      if (result instanceof Ok || result instanceof Err) return result;
-      if (isForeignResult(result)) return adopt(result);
-    }
+  return Array.from(results, (result: unknown, at) => {
+    const adopted = typeof result === 'object' && result !== null ? adopt(result) : undefined;
+    if (adopted !== undefined) return adopted;
     throw new InvalidArgumentError(`ResultList: results[${at}]`, 'a Result', describe(result));
   });
 }
@@ -156,16 +166,5 @@ function checkKeys(keys: readonly string[] | undefined, length: number): readonl
   if (!Array.isArray(keys) || keys.length !== length) {
     throw new InvalidArgumentError('ResultList: keys', `an array of ${length} keys`, describe(keys));
   }
-  return keys.map((key: string) => ({ key }));
-}
-
-/** A `Result` by its shape. May throw if the value is hostile. */
-function isForeignResult(value: object): value is Result<unknown, unknown> {
-  const { isOk, isErr } = value as Partial<Result<unknown, unknown>>;
-  return typeof isOk === 'function' && typeof isErr === 'function' && ('value' in value || 'error' in value);
-}
-
-/** Makes it one of ours, so that what a ResultList holds can be trusted. */
-function adopt(result: Result<unknown, unknown>): Result<unknown, unknown> {
-  return result.isOk() ? ok(result.value) : err((result as Err<unknown, unknown>).error);
+  return Array.from(keys, (key, at) => ({ key: checkName(`ResultList: keys[${at}]`, key) }));
 }

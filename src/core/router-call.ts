@@ -1,6 +1,7 @@
-import type { Result } from 'neverthrow';
+import { err, type Result } from 'neverthrow';
 import type { Timer } from '../schedule/clock.ts';
 import { type AnyCollector, registrationOf } from './collector.ts';
+import { RouterError } from './errors.ts';
 import { Handover } from './handover.ts';
 import type { Registration } from './registration.ts';
 
@@ -34,9 +35,17 @@ export class RouterCall {
     return all;
   }
 
-  /** Wakes the router's calls of `deliver`; to be called once the event has settled. */
+  /** Wakes the router's calls of `deliver`; to be called once the event has settled and nothing is missing. */
   completeAll(): void {
     for (const handover of this.handovers) handover.complete();
+  }
+
+  /** The router is over before what it delivered: those results are not waited for. */
+  leave(): void {
+    for (const handover of this.handovers) {
+      if (handover.missing > 0) handover.fill(err(new RouterError('the router was over before this result came')));
+      handover.complete();
+    }
   }
 }
 

@@ -5,7 +5,8 @@ import type { ResultList } from './results.ts';
 /**
  * Hands the payload to these collectors, each at most once for a payload, and brings their results, in order of
  * registration. Settles when all of them are done, or at once when the event is cancelled. No collectors give the one
- * `Ok(undefined)` of an unrouted payload. Rejects with a RouterError for what is no collector of the queue.
+ * `Ok(undefined)` of an unrouted payload. Throws a RouterError for what is no collector of the queue, or was delivered
+ * to before.
  */
 export type Deliver = (collectors: readonly AnyCollector[]) => ResultList | Promise<ResultList>;
 

@@ -28,7 +28,8 @@ export class QueueRun implements PoolObserver {
   readonly #events: QueueEventSource;
   readonly #meter: LoadMeter;
   readonly #settings: QueueSettings;
-  #idleWaiters: (() => void)[] = [];
+  readonly #idleWaiters: (() => void)[] = [];
+  #stopped = false;
 
   constructor(settings: QueueSettings, events: QueueEventSource) {
     const { clock } = settings;
@@ -77,13 +78,28 @@ export class QueueRun implements PoolObserver {
   /** Settles what waits as `Err(ClearedError)`. */
   clear(): number {
     const count = this.dispatcher.clear(new ClearedError('the queue was cleared'));
+    if (count === 0) return 0;
     this.admission.roomMade();
     this.dispatcher.checkIdle();
     return count;
   }
 
+  /** Settles everything with this error. */
+  giveUpAll(error: Error): void {
+    this.dispatcher.giveUpAll(error);
+    this.admission.roomMade();
+  }
+
+  /** Nothing is told any more: work that was left behind must not be mistaken for that of a later run. */
+  stop(): void {
+    this.#stopped = true;
+    this.pool.stop();
+    for (const resolve of this.#idleWaiters.splice(0)) resolve();
+  }
+
   scaled(from: number, to: number): void {
-    if (this.#events.observed(QueueEventName.SCALED)) this.#events.emit(QueueEventName.SCALED, { from, to });
+    if (!this.#stopped && this.#events.observed(QueueEventName.SCALED))
+      this.#events.emit(QueueEventName.SCALED, { from, to });
   }
 
   roomMade(): void {
@@ -99,6 +115,7 @@ export class QueueRun implements PoolObserver {
   }
 
   #becameIdle(): void {
+    if (this.#stopped) return;
     for (const resolve of this.#idleWaiters.splice(0)) resolve();
     if (this.#events.observed(QueueEventName.IDLE)) this.#events.emit(QueueEventName.IDLE, {});
   }

@@ -1,5 +1,6 @@
 import type { AsyncResource } from 'node:async_hooks';
 import { err, type Result } from 'neverthrow';
+import type { TaskPolicy } from '../policies/policy.ts';
 import type { ConsumerPool } from '../pool/consumer-pool.ts';
 import { QueueEventName } from '../queue-events/names.ts';
 import type { QueueEventSource } from '../queue-events/queue-events.ts';
@@ -62,17 +63,19 @@ export class TaskRunner {
     if (this.#events.listening !== 0) this.#tellStarted(task);
     event.tasks = task;
     const { processor } = registration;
+    let returned: unknown;
     try {
-      const returned: unknown =
+      returned =
         event.extras === undefined
           ? processor(event.payload as Payload, registration.context, task)
           : this.#callInScope(task, event.extras.scope);
       if (returned instanceof Promise) return this.#follow(returned, task);
       if (isThenable(returned)) return this.#follow(Promise.resolve(returned), task);
-      this.#ended(task, toResult(returned, registration.key));
     } catch (thrown) {
       this.#ended(task, err(new ProcessorError(registration.key, thrown)));
+      return false;
     }
+    this.#ended(task, toResult(returned, registration.key));
     return false;
   }
 
@@ -98,7 +101,9 @@ export class TaskRunner {
     if (parking.isEmpty) this.#leaveParking(event);
     event.active = resumed.length;
     for (const task of resumed) {
-      if (!this.run(task)) event.active--;
+      if (event.status === 'settled') task.registration.taskEnded();
+      else if (this.run(task)) continue;
+      event.active--;
     }
     return event.active > 0;
   }
@@ -174,7 +179,7 @@ export class TaskRunner {
   /** Whether every policy lets the attempt begin. */
   #allowed(task: Task): boolean {
     try {
-      for (const policy of task.registration.policies ?? []) {
+      for (const policy of task.registration.policies as readonly TaskPolicy[]) {
         if (policy.before?.(task) === 'park') {
           this.#park(task, false);
           return false;
@@ -191,7 +196,7 @@ export class TaskRunner {
   #accepted(task: Task, result: Result<unknown, unknown>): boolean {
     if (task.event.status === 'settled') return true;
     try {
-      for (const policy of task.registration.policies ?? []) {
+      for (const policy of task.registration.policies as readonly TaskPolicy[]) {
         if (policy.after?.(task, result) === 'park') {
           this.#park(task, true);
           return false;

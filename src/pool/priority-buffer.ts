@@ -1,108 +1,129 @@
 import FastPriorityQueue from 'fastpriorityqueue';
 import type { Buffer, BufferEntry } from './buffer.ts';
 
-/** Below this many dead entries a heap is not rebuilt. */
-const COMPACT_FROM = 64;
+/** The `sequence` of an entry that waits in no priority buffer. */
+const NOWHERE = -1;
+
+/** Fewer slots than this are neither compacted nor let go of. */
+const SMALL = 64;
 
 /**
  * Lowest priority number first, ties in order of arrival.
  *
- * A heap cannot take an entry out of its middle, so a removed one stays behind as a tombstone until it comes to the
- * top, or until tombstones outnumber the living and the heap is rebuilt: memory stays within twice what waits, and a
- * removal costs O(1) amortised. An entry that waits links to itself (`next`), a tombstone does not; its rank stays as
- * it was, so that the order of the heap holds. An entry that was removed must not be pushed again.
+ *     entries     [ e0, e1,  –, e3 ]     a slot each; the entry's `sequence` is its slot
+ *     priorities  [  5,  1,  –,  9 ]     what is compared lies in flat arrays: with 100,000 waiting that is
+ *     arrivals    [ 17, 18,  –, 12 ]     twice as fast as to visit an object for each comparison
+ *     heap        [ 1, 0, 3 ]            slots only, so that nothing in it keeps an entry alive
+ *
+ * A heap cannot take a slot out of its middle, so one whose entry was removed stays behind, empty, until it comes to
+ * the top, or until the empty ones outnumber the others and everything is rebuilt: memory stays within about twice what
+ * waits, and a removal costs O(1) amortised.
  *
  * A second heap in the opposite order finds the least urgent for an overflow. It is made only if `dropping` is set.
  */
 export class PriorityBuffer<E extends BufferEntry<E>> implements Buffer<E> {
   size = 0;
-  readonly #urgent = new Heap<E>((a, b) => precedes(a, b));
-  readonly #expendable: Heap<E> | undefined;
-  #arrivals = 0;
+  readonly #heaps: readonly FastPriorityQueue<number>[];
+  #entries: (E | undefined)[] = [];
+  #priorities: Float64Array = new Float64Array(SMALL);
+  #arrivals: Float64Array = new Float64Array(SMALL);
+  /** How many heaps still hold the slot. */
+  #holders: Uint8Array = new Uint8Array(SMALL);
+  #free: number[] = [];
+  #arrived = 0;
 
   constructor(dropping = false) {
-    this.#expendable = dropping ? new Heap<E>((a, b) => precedes(b, a)) : undefined;
+    const urgent = new FastPriorityQueue<number>((a, b) => this.#precedes(a, b));
+    const expendable = new FastPriorityQueue<number>((a, b) => this.#precedes(b, a));
+    this.#heaps = dropping ? [urgent, expendable] : [urgent];
   }
 
   push(entry: E): void {
-    entry.sequence = this.#arrivals++;
-    entry.next = entry;
-    this.#urgent.add(entry);
-    this.#expendable?.add(entry);
+    const slot = this.#free.pop() ?? this.#newSlot();
+    this.#entries[slot] = entry;
+    this.#priorities[slot] = entry.priority;
+    this.#arrivals[slot] = this.#arrived++;
+    this.#holders[slot] = this.#heaps.length;
+    entry.sequence = slot;
+    for (const heap of this.#heaps) heap.add(slot);
     this.size++;
   }
 
   take(): E | undefined {
-    return this.#takeFrom(this.#urgent, this.#expendable);
+    return this.#takeFrom(this.#heaps[0]);
   }
 
   takeVictim(): E | undefined {
-    return this.#expendable === undefined ? undefined : this.#takeFrom(this.#expendable, this.#urgent);
+    return this.#takeFrom(this.#heaps[1]);
   }
 
   remove(entry: E): boolean {
-    if (!isWaiting(entry)) return false;
-    entry.next = undefined;
-    this.size--;
-    this.#urgent.bury(this.size);
-    this.#expendable?.bury(this.size);
+    if (this.#entries[entry.sequence] !== entry) return false;
+    this.#empty(entry);
     return true;
   }
 
-  #takeFrom(heap: Heap<E>, other: Heap<E> | undefined): E | undefined {
-    const entry = heap.pollLiving();
-    if (entry === undefined) return undefined;
-    entry.next = undefined;
-    this.size--;
-    other?.bury(this.size);
-    return entry;
-  }
-}
-
-function precedes<E extends BufferEntry<E>>(a: E, b: E): boolean {
-  return a.priority < b.priority || (a.priority === b.priority && a.sequence < b.sequence);
-}
-
-function isWaiting<E extends BufferEntry<E>>(entry: E): boolean {
-  return entry.next === entry;
-}
-
-/** fastpriorityqueue keeps its elements in `array`, of which the first `size` are in use. */
-interface HeapInternals<E> {
-  array: (E | undefined)[];
-}
-
-/** fastpriorityqueue with tombstones, and without the stale references that its `poll` leaves behind. */
-class Heap<E extends BufferEntry<E>> {
-  readonly #heap: FastPriorityQueue<E>;
-
-  constructor(before: (a: E, b: E) => boolean) {
-    this.#heap = new FastPriorityQueue<E>(before);
-  }
-
-  add(entry: E): void {
-    this.#heap.add(entry);
-  }
-
-  pollLiving(): E | undefined {
-    const heap = this.#heap;
+  #takeFrom(heap: FastPriorityQueue<number> | undefined): E | undefined {
+    if (heap === undefined || this.size === 0) return undefined;
     for (;;) {
-      const entry = heap.poll();
-      if (entry === undefined) {
-        heap.trim();
-        return undefined;
-      }
-      (heap as unknown as HeapInternals<E>).array[heap.size] = undefined;
-      if (isWaiting(entry)) return entry;
+      const slot = heap.poll() as number;
+      const entry = this.#entries[slot];
+      const holders = (this.#holders[slot] as number) - 1;
+      this.#holders[slot] = holders;
+      if (holders === 0) this.#free.push(slot);
+      if (entry === undefined) continue;
+      this.#empty(entry);
+      return entry;
     }
   }
 
-  /** Told that an entry died; rebuilds the heap once the dead outnumber the `living`. */
-  bury(living: number): void {
-    const heap = this.#heap;
-    const dead = heap.size - living;
-    if (dead === 0 || (living > 0 && (dead < COMPACT_FROM || dead <= living))) return;
-    const used = (heap as unknown as HeapInternals<E>).array.slice(0, heap.size) as E[];
-    heap.heapify(used.filter(isWaiting));
+  /** The entry leaves; its slot stays with the heaps that hold it. */
+  #empty(entry: E): void {
+    this.#entries[entry.sequence] = undefined;
+    entry.sequence = NOWHERE;
+    this.size--;
+    const empty = this.#entries.length - this.size;
+    if (empty > SMALL && this.size === 0) this.#rebuild();
+    else if (empty - this.#free.length > Math.max(SMALL, this.size)) this.#rebuild();
+  }
+
+  /** Moves what waits to the first slots, and lets go of the rest. */
+  #rebuild(): void {
+    const living = this.#entries.filter((entry) => entry !== undefined);
+    const ranks = living.map(({ sequence }) => [this.#priorities[sequence], this.#arrivals[sequence]] as const);
+    this.#entries = [];
+    this.#free = [];
+    this.#resize(Math.max(SMALL, living.length));
+    for (const [slot, entry] of living.entries()) {
+      [this.#priorities[slot], this.#arrivals[slot]] = ranks[slot] as [number, number];
+      this.#holders[slot] = this.#heaps.length;
+      this.#entries.push(entry);
+      entry.sequence = slot;
+    }
+    for (const heap of this.#heaps) heap.heapify([...living.keys()]);
+  }
+
+  #newSlot(): number {
+    const slot = this.#entries.length;
+    if (slot === this.#priorities.length) this.#resize(slot * 2);
+    this.#entries.push(undefined);
+    return slot;
+  }
+
+  #resize(capacity: number): void {
+    const kept = Math.min(capacity, this.#priorities.length);
+    const resized = <A extends Float64Array | Uint8Array>(old: A, made: A): A => {
+      made.set(old.subarray(0, kept));
+      return made;
+    };
+    this.#priorities = resized(this.#priorities, new Float64Array(capacity));
+    this.#arrivals = resized(this.#arrivals, new Float64Array(capacity));
+    this.#holders = resized(this.#holders, new Uint8Array(capacity));
+  }
+
+  #precedes(a: number, b: number): boolean {
+    const left = this.#priorities[a] as number;
+    const right = this.#priorities[b] as number;
+    return left < right || (left === right && (this.#arrivals[a] as number) < (this.#arrivals[b] as number));
   }
 }

@@ -39,13 +39,13 @@ describe('a processor', () => {
     expect((await resultOf(() => error))._unsafeUnwrap()).toBe(error);
   });
 
-  test('that returns a Result gives that very Result', async () => {
+  test('that returns a Result gives what that holds', async () => {
     const good = ok({ id: 1 });
     const bad = err('refused');
-    expect(await resultOf(() => good)).toBe(good);
-    expect(await resultOf(() => bad)).toBe(bad);
-    expect(await resultOf(async () => good)).toBe(good);
-    expect(await resultOf(async () => bad)).toBe(bad);
+    expect(await resultOf(() => good)).toEqual(good);
+    expect(await resultOf(() => bad)).toEqual(bad);
+    expect(await resultOf(async () => good)).toEqual(good);
+    expect(await resultOf(async () => bad)).toEqual(bad);
   });
 
   test('that returns a ResultAsync gives what it comes to', async () => {

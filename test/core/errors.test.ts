@@ -12,17 +12,20 @@ import { describe, expect, test } from 'vitest';
 
 type ErrorClass = new (...args: unknown[]) => Error & { code: string; retryable: boolean };
 
-function isErrorClass(value: unknown): value is ErrorClass {
-  return typeof value === 'function' && value !== CollectorQueueError && value.prototype instanceof Error;
+/** The error classes that the package exports, without their base. */
+function errorClasses(): [name: string, make: ErrorClass][] {
+  return Object.entries<unknown>(library).filter(
+    (entry): entry is [string, ErrorClass] =>
+      typeof entry[1] === 'function' && entry[1] !== CollectorQueueError && entry[1].prototype instanceof Error,
+  );
 }
 
 /** What the code says: one row per error class that the package exports. */
 function rowsOfCode(): string[] {
-  return Object.entries(library)
-    .flatMap(([name, exported]) => {
-      if (!isErrorClass(exported)) return [];
-      const { code, retryable } = new exported('a', 'b', 'c');
-      return [`${code} ${name} ${retryable ? 'yes' : 'no'}`];
+  return errorClasses()
+    .map(([name, make]) => {
+      const { code, retryable } = new make('a', 'b', 'c');
+      return `${code} ${name} ${retryable ? 'yes' : 'no'}`;
     })
     .sort();
 }
@@ -58,11 +61,10 @@ describe('the table of errors', () => {
 
 describe('an error', () => {
   test('is an Error with its class for a name, and of the common base unless it is a wrong argument', () => {
-    for (const [name, exported] of Object.entries(library)) {
-      if (!isErrorClass(exported)) continue;
-      const error = new exported('a', 'b', 'c');
+    for (const [name, make] of errorClasses()) {
+      const error = new make('a', 'b', 'c');
       expect(error.name).toBe(name);
-      expect(error).toBeInstanceOf(exported === (InvalidArgumentError as unknown) ? TypeError : CollectorQueueError);
+      expect(error).toBeInstanceOf(make === (InvalidArgumentError as unknown) ? TypeError : CollectorQueueError);
       expect(String(error)).toContain(`${name}: `);
       expect(error.stack).toContain(name);
     }
@@ -101,5 +103,14 @@ describe('an error', () => {
       },
     });
     expect(message(hostile)).toBe(`${start}a value that cannot be described`);
+    const { proxy, revoke } = Proxy.revocable({}, {});
+    revoke();
+    expect(message(proxy)).toBe(`${start}a value that cannot be described`);
+    const classless = Object.defineProperty({}, 'constructor', {
+      get: () => {
+        throw new Error('no class');
+      },
+    });
+    expect(message(classless)).toBe(`${start}an object`);
   });
 });

@@ -131,6 +131,20 @@ describe('waiting for idleness', () => {
   });
 });
 
+describe('the size', () => {
+  test('is how many wait, without those that were taken, and 0 while the queue is not up', async () => {
+    const end = gate();
+    const { queue, publisher } = await started([new Collector('a', () => end.promise)], { maxConsumers: 2 });
+    expect(queue.size).toBe(0);
+    for (const value of [1, 2, 3, 4, 5]) publisher.publish(value);
+    expect(queue.size).toBe(3);
+    end.open();
+    await queue.shutDownQueue();
+    expect(queue.size).toBe(0);
+    expect(new CollectorQueue([new Collector('a', () => 1)]).size).toBe(0);
+  });
+});
+
 describe('waiting for a size', () => {
   test('ends once nothing waits, although consumers are busy', async () => {
     const ends = [gate(), gate()];

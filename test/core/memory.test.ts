@@ -45,7 +45,7 @@ describe('the value of a payload is let go of', () => {
         throw new Error('no');
       },
     ],
-  ])('when its event has settled %s, although somebody holds the event', async (_, processor) => {
+  ])('when its event has settled %s, although somebody holds the event', async (_, processor: () => unknown) => {
     const { queue, publisher } = await started([new Collector('a', processor), new Collector('b', processor)]);
     const { event, ref } = send(publisher);
     await event.wait();

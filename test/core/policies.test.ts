@@ -228,7 +228,12 @@ describe('a task that a policy parks after its attempt', () => {
       },
     });
     const keeper = new Parking();
-    const last: TaskPolicy = { before: (task) => keeper.parked.push(task) && 'run' };
+    const last: TaskPolicy = {
+      before: (task) => {
+        keeper.parked.push(task);
+        return 'run';
+      },
+    };
     const policies = [policy('one', false), policy('two', true), policy('three', false), last];
     const { queue, publisher, clock } = await scene(policies, () => 1);
     const event = publisher.publish(1);

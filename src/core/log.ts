@@ -1,0 +1,33 @@
+import { describeThrown } from './errors.ts';
+
+/**
+ * What the queue logs with: anything that has pino's face. Payloads are never logged. A logger that throws harms nobody;
+ * its failure becomes a process warning.
+ */
+export interface Logger {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/** Logs an error that nobody else can be told of; without a logger it becomes a process warning. */
+export function reportError(logger: Logger | undefined, source: string, error: unknown): void {
+  if (logger === undefined) warn(source, error);
+  else guarded(() => logger.error({ source, error }, 'collector queue internal error'));
+}
+
+export function logInfo(logger: Logger, fields: object, message: string): void {
+  guarded(() => logger.info(fields, message));
+}
+
+function guarded(log: () => void): void {
+  try {
+    log();
+  } catch (error) {
+    warn('the logger', error);
+  }
+}
+
+function warn(source: string, error: unknown): void {
+  process.emitWarning(`${source} failed: ${describeThrown(error)}`, 'CollectorQueueWarning');
+}
