@@ -296,11 +296,11 @@ export class Dispatcher implements EventHost, TaskSink {
     if (routerCall !== undefined) event.outcome = routerCall.giveUp(failed) ?? failed;
     else if (outcome instanceof Handover) outcome.fill(failed);
     else event.outcome = failed;
-    const tasks = event.tasks;
+    const { abortable } = event;
     event.needExtras().abortReason = error;
     this.settle(event);
     routerCall?.completeAll();
-    for (let task = tasks; task !== undefined; task = task.sibling) task.abort(error);
+    abortable?.abort(error);
   }
 
   #revoke(event: QueuedEvent, error: Error): void {

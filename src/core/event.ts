@@ -108,8 +108,8 @@ export class QueuedEvent implements CollectorEvent, Work<QueuedEvent> {
   outcome: Result<unknown, unknown> | Handover | RouterCall | ResultList | undefined = undefined;
   /** Work that goes on: tasks, and the call of a router with full control. It holds a consumer while this is not 0. */
   active = 0;
-  /** The list of its tasks, newest first, as long as they may have to be aborted. */
-  tasks: Task | undefined = undefined;
+  /** The list of its tasks whose signal was read, newest first. */
+  abortable: Task | undefined = undefined;
   #extras: Extras | undefined = undefined;
   /** Made when somebody waits; not made for one who comes later. */
   #promise: Promise<ResultList> | undefined = undefined;
@@ -193,7 +193,7 @@ export class QueuedEvent implements CollectorEvent, Work<QueuedEvent> {
   settled(): void {
     this.status = 'settled';
     this.payload = undefined;
-    this.tasks = undefined;
+    this.abortable = undefined;
     if (this.#resolve !== undefined) this.#resolve(this.getResult() as ResultList);
     if (this.#extras !== undefined) this.#settleExtras(this.#extras);
   }

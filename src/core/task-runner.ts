@@ -61,7 +61,6 @@ export class TaskRunner {
     const { event, registration } = task;
     if (registration.policies !== undefined && !this.#allowed(task)) return false;
     if (this.#events.listening !== 0) this.#tellStarted(task);
-    event.tasks = task;
     const { processor } = registration;
     let returned: unknown;
     try {

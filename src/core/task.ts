@@ -15,11 +15,11 @@ export class Task implements PolicyTask {
   readonly handover: Handover | undefined;
   readonly index: number;
   readonly number: number;
-  /** The next in the list of tasks that the event has at work. */
-  sibling: Task | undefined;
   /** When the attempt began; set only while somebody listens. */
   startedAt: number | undefined = undefined;
   #controller: AbortController | undefined = undefined;
+  /** The next in the event's list of tasks that can be aborted. */
+  #sibling: Task | undefined = undefined;
 
   constructor(
     event: QueuedEvent,
@@ -33,7 +33,6 @@ export class Task implements PolicyTask {
     this.handover = handover;
     this.index = index;
     this.number = number;
-    this.sibling = event.tasks;
   }
 
   get payload(): Payload | undefined {
@@ -49,16 +48,26 @@ export class Task implements PolicyTask {
   }
 
   get signal(): AbortSignal {
-    if (this.#controller === undefined) {
-      this.#controller = new AbortController();
-      if (this.event.status === 'settled') this.#controller.abort(this.event.abortReason);
-    }
+    this.#controller ??= this.#newController();
     return this.#controller.signal;
   }
 
-  /** The result is wanted no more. Runs the listeners of the signal, if anybody read it. */
+  /** Only from now on does the event have to know its task: most never come here. */
+  #newController(): AbortController {
+    const controller = new AbortController();
+    const { event } = this;
+    if (event.status === 'settled') {
+      controller.abort(event.abortReason);
+    } else {
+      this.#sibling = event.abortable;
+      event.abortable = this;
+    }
+    return controller;
+  }
+
+  /** The result is wanted no more. Runs the listeners of its signal, and of those of its siblings. */
   abort(reason: unknown): void {
-    this.#controller?.abort(reason);
+    for (let task: Task | undefined = this; task !== undefined; task = task.#sibling) task.#controller?.abort(reason);
   }
 
   /** The next attempt. */
