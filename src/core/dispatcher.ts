@@ -6,7 +6,7 @@ import type { QueueEventSource } from '../queue-events/queue-events.ts';
 import type { Clock } from '../schedule/clock.ts';
 import { type AnyCollector, registrationOf } from './collector.ts';
 import { asRouterError, RouterError, UnroutedError } from './errors.ts';
-import type { EventHost, Extras, QueuedEvent } from './event.ts';
+import type { EventHost, EventStatus, Extras, QueuedEvent } from './event.ts';
 import { FullControl } from './full-control.ts';
 import { Handover } from './handover.ts';
 import type { Ledger } from './ledger.ts';
@@ -210,7 +210,7 @@ export class Dispatcher implements EventHost, TaskSink {
   /** The result of a payload that matches nobody. */
   unrouted(event: QueuedEvent): Result<undefined, UnroutedError> {
     this.#ledger.unrouted++;
-    if (this.#events.observed(QueueEventName.UNROUTED)) this.#events.emit(QueueEventName.UNROUTED, { id: event.id });
+    if (this.#events.observed(QueueEventName.UNROUTED)) this.#events.defer(QueueEventName.UNROUTED, { id: event.id });
     return this.#settings.onUnrouted === 'ok'
       ? ok(undefined)
       : err(new UnroutedError('no collector matched the payload'));
@@ -227,11 +227,13 @@ export class Dispatcher implements EventHost, TaskSink {
     return selected.length === 1 ? this.#handOverToOne(event, selected) : this.#handOver(event, selected);
   }
 
-  /** The collectors; undefined if the router failed, and the event has settled with that. */
+  /** The collectors; undefined if the event has settled, because the router failed or cancelled it. */
   #select(event: QueuedEvent): readonly AnyCollector[] | undefined {
     try {
       const selected = this.#router.select(event.payload as Payload);
-      return this.#trusted ? selected : this.check(selected);
+      if (this.#trusted) return selected;
+      const checked = this.check(selected);
+      return (event.status as EventStatus) === 'settled' ? undefined : checked;
     } catch (thrown) {
       this.failRouting(event, asRouterError(thrown));
       return undefined;

@@ -60,7 +60,7 @@ export class TaskRunner {
   run(task: Task): boolean {
     const { event, registration } = task;
     if (registration.policies !== undefined && !this.#allowed(task)) return false;
-    if (this.#events.listening !== 0) this.#tellStarted(task);
+    if (this.#events.listening !== 0 && !this.#tellStarted(task)) return false;
     const { processor } = registration;
     let returned: unknown;
     try {
@@ -184,7 +184,7 @@ export class TaskRunner {
           return false;
         }
       }
-      return true;
+      return this.#stillWanted(task);
     } catch (thrown) {
       this.#fail(task, new ProcessorError(task.collectorKey, thrown));
       return false;
@@ -213,6 +213,7 @@ export class TaskRunner {
   }
 
   #park(task: Task, attempted: boolean): void {
+    if (!this.#stillWanted(task)) return;
     if (this.#ledger.parkedTasks >= this.#maxParked) {
       this.#fail(task, new ParkedFullError(`${this.#maxParked} tasks are parked already (maxParked)`));
       return;
@@ -225,11 +226,20 @@ export class TaskRunner {
     if (this.#events.observed(QueueEventName.PARKED)) this.#events.emit(QueueEventName.PARKED, describeTask(task));
   }
 
-  #tellStarted(task: Task): void {
+  /** A policy or a listener may have cancelled the event just now; then there is nothing to do for its task. */
+  #stillWanted(task: Task): boolean {
+    if (task.event.status !== 'settled') return true;
+    task.registration.taskEnded();
+    return false;
+  }
+
+  /** False if a listener has cancelled the event. */
+  #tellStarted(task: Task): boolean {
     if (this.#events.observed(QueueEventName.FINISHED) || this.#events.observed(QueueEventName.ERROR_TASK)) {
       task.startedAt = this.#clock.now();
     }
     if (this.#events.observed(QueueEventName.STARTED)) this.#events.emit(QueueEventName.STARTED, describeTask(task));
+    return this.#stillWanted(task);
   }
 }
 
