@@ -7,6 +7,7 @@ import { checkDuration, checkOptions } from './checks.ts';
 import type { AnyCollector } from './collector.ts';
 import { CancelledError, describe, InvalidArgumentError, WaitTimeoutError } from './errors.ts';
 import { Handover } from './handover.ts';
+import { newListPromise, resolveOfNewest } from './list-promise.ts';
 import type { Parking } from './parking.ts';
 import type { Payload } from './payload.ts';
 import { type AnyResultOf, type Outcomes, ResultList } from './results.ts';
@@ -167,8 +168,8 @@ export class QueuedEvent implements CollectorEvent, Work<QueuedEvent> {
     if (options !== undefined) return waitWithin(this, this.host.clock, options);
     if (this.status === 'settled') return Promise.resolve(this.getResult() as ResultList);
     if (this.#promise === undefined) {
-      this.#promise = new Promise(executor);
-      this.#resolve = resolveNewest;
+      this.#promise = newListPromise();
+      this.#resolve = resolveOfNewest();
     }
     return this.#promise;
   }
@@ -233,12 +234,6 @@ function logOf(list: ResultList): LogEntry[] {
   const keys = list.keys();
   return [...list].map((result, at) => [keys[at], result]);
 }
-
-let resolveNewest: (list: ResultList) => void;
-/** One executor for all promises: a closure for each would be a third of the cost of waiting. */
-const executor = (resolve: (list: ResultList) => void): void => {
-  resolveNewest = resolve;
-};
 
 /** The results of an event in the order in which they came, for those who iterate over it. */
 class ResultLog {

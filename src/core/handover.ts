@@ -1,12 +1,7 @@
 import type { Result } from 'neverthrow';
 import type { AnyCollector } from './collector.ts';
+import { newListPromise, resolveOfNewest } from './list-promise.ts';
 import { ResultList } from './results.ts';
-
-let resolveNewest: (list: ResultList) => void;
-/** One executor for all promises, instead of a closure for each. */
-const executor = (resolve: (list: ResultList) => void): void => {
-  resolveNewest = resolve;
-};
 
 /** One payload handed to several collectors: collects their results, in the collectors' order. */
 export class Handover {
@@ -43,8 +38,8 @@ export class Handover {
 
   /** Resolves when {@link Handover.complete} is called. To be called once. */
   completion(): Promise<ResultList> {
-    const promise = new Promise(executor);
-    this.#resolve = resolveNewest;
+    const promise = newListPromise();
+    this.#resolve = resolveOfNewest();
     return promise;
   }
 

@@ -1,35 +1,13 @@
 import fc from 'fast-check';
 import { expect } from 'vitest';
 import type { Model, ModelEvent, Setup } from './model.ts';
+import { ModelStep } from './step.ts';
 import { endingOf, type Fault, faults, type System } from './system.ts';
 
-/** One step: done to the model and to the real queue, which are then compared. */
-export class Step implements fc.AsyncCommand<Model, System> {
-  readonly #name: string;
-  readonly #run: (model: Model, system: System) => void | Promise<void>;
-  readonly #possible: (model: Model) => boolean;
-
-  constructor(
-    name: string,
-    run: (model: Model, system: System) => void | Promise<void>,
-    possible: (model: Model) => boolean = () => true,
-  ) {
-    this.#name = name;
-    this.#run = run;
-    this.#possible = possible;
-  }
-
-  check(model: Model): boolean {
-    return this.#possible(model);
-  }
-
-  async run(model: Model, system: System): Promise<void> {
-    await this.#run(model, system);
-    await system.check(model);
-  }
-
-  toString(): string {
-    return this.#name;
+/** One step of a queue: afterwards everything is compared. */
+export class Step extends ModelStep<Model, System> {
+  protected compare(model: Model, system: System): Promise<void> {
+    return system.check(model);
   }
 }
 

@@ -2,6 +2,7 @@ import { Collector, CollectorQueue, LifecycleError, QueueClosedError } from 'col
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ManualClock } from '../../../src/testing/manual-clock.ts';
+import { ModelStep } from './step.ts';
 
 const numRuns = Number(process.env.FC_RUNS ?? 100);
 
@@ -64,29 +65,10 @@ class System {
   }
 }
 
-class Step implements fc.AsyncCommand<Model, System> {
-  readonly #name: string;
-  readonly #run: (model: Model, system: System) => Promise<void>;
-  readonly #possible: (model: Model) => boolean;
-
-  constructor(name: string, run: (model: Model, system: System) => Promise<void>, possible = (_: Model) => true) {
-    this.#name = name;
-    this.#run = run;
-    this.#possible = possible;
-  }
-
-  check(model: Model): boolean {
-    return this.#possible(model);
-  }
-
-  async run(model: Model, system: System): Promise<void> {
-    await this.#run(model, system);
+class Step extends ModelStep<Model, System> {
+  protected async compare(model: Model, system: System): Promise<void> {
     expect(system.log).toEqual(model.log);
     expect(system.queue.consumerCount > 0).toBe(model.place === 'up');
-  }
-
-  toString(): string {
-    return this.#name;
   }
 }
 
