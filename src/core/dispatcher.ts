@@ -158,7 +158,8 @@ export class Dispatcher implements EventHost, TaskSink {
     for (let event = this.#pool.takeWaiting(); event !== undefined; event = this.#pool.takeWaiting()) {
       waiting.push(event);
     }
-    for (const event of waiting) this.#revoke(event, error);
+    // A listener may have cancelled some of them meanwhile.
+    for (const event of waiting) if (event.status !== 'settled') this.#revoke(event, error);
     return waiting.length;
   }
 
@@ -196,14 +197,14 @@ export class Dispatcher implements EventHost, TaskSink {
       if (position <= last) ordered = false;
       last = position;
     }
-    if (ordered) return selected;
+    if (ordered) return [...selected];
     const once = [...new Set<AnyCollector>(selected)];
     return once.sort((a, b) => this.registrationOf(a).position - this.registrationOf(b).position);
   }
 
   registrationOf(collector: AnyCollector): Registration {
     const registration = registrationOf(collector);
-    if (registration?.owner === this.#ledger) return registration;
+    if (registration?.owner === this.#ledger && !registration.closing) return registration;
     throw new RouterError(`the router selected collector "${collector.key}", which is not in this queue`);
   }
 
@@ -245,9 +246,7 @@ export class Dispatcher implements EventHost, TaskSink {
     registration.unfinished++;
     event.collectors = selected;
     event.active = 1;
-    if (this.#runner.run(new Task(event, registration, undefined, 0, 1))) return true;
-    event.active = 0;
-    return false;
+    return this.#runner.run(new Task(event, registration, undefined, 0, 1)) || --event.active > 0;
   }
 
   #handOver(event: QueuedEvent, selected: readonly AnyCollector[]): boolean {
@@ -265,14 +264,13 @@ export class Dispatcher implements EventHost, TaskSink {
 
   /** Starts a task for each collector of a handover. `active` holds those that go on. */
   runAll(event: QueuedEvent, handover: Handover): void {
-    const { collectors } = handover;
-    event.active += collectors.length;
-    for (let at = 0; at < collectors.length; at++) {
-      if (event.status !== 'settled') {
-        const registration = registrationOf(collectors[at] as AnyCollector) as Registration;
-        registration.unfinished++;
-        if (this.#runner.run(new Task(event, registration, handover, at, 1))) continue;
-      }
+    const registrations = handover.collectors.map((collector) => registrationOf(collector) as Registration);
+    event.active += registrations.length;
+    // All of them before any of them runs: none may be shut down meanwhile.
+    for (const registration of registrations) registration.unfinished++;
+    for (const [at, registration] of registrations.entries()) {
+      if (event.status === 'settled') registration.taskEnded();
+      else if (this.#runner.run(new Task(event, registration, handover, at, 1))) continue;
       event.active--;
     }
   }

@@ -74,7 +74,6 @@ export class CollectorQueue<C extends AnyCollector = any, T = AnyTopics> {
     this.#publisher = new EventPublisher(this.#door);
   }
 
-  /** The queue's notifications. */
   get events(): QueueEvents {
     return this.#events;
   }
@@ -147,7 +146,6 @@ export class CollectorQueue<C extends AnyCollector = any, T = AnyTopics> {
     return this.#closing;
   }
 
-  /** Shuts down as by `shutDownQueue()`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.shutDownQueue();
   }
@@ -181,7 +179,6 @@ export class CollectorQueue<C extends AnyCollector = any, T = AnyTopics> {
     this.#tell(QueueEventName.PAUSED);
   }
 
-  /** Ends a pause. */
   resume(): void {
     if (!this.#paused) return;
     this.#paused = false;
@@ -237,7 +234,7 @@ export class CollectorQueue<C extends AnyCollector = any, T = AnyTopics> {
     try {
       await this.#collectors.openOne(collector, run.ledger);
     } catch (error) {
-      this.#collectors.unreserve(collector.key);
+      if (this.#collectors.has(collector)) this.#collectors.unreserve(collector.key);
       throw new LifecycleError(`collector "${collector.key}" could not be set up`, [error]);
     }
     const cause = this.#whyNotAdd(collector, run);
@@ -297,8 +294,11 @@ export class CollectorQueue<C extends AnyCollector = any, T = AnyTopics> {
       const errors = await this.#collectors.open(run.ledger, clock, () => this.#stopRequested);
       if (errors.length > 0)
         throw new LifecycleError(`the collectors could not be set up: ${describeThrown(errors[0])}`, errors);
-      if (this.#stopRequested) throw new QueueClosedError('the queue was shut down while it was being initialised');
       await this.#connect(run);
+      if (this.#stopRequested) {
+        await this.#collectors.close(clock, Number.POSITIVE_INFINITY);
+        throw new QueueClosedError('the queue was shut down while it was being initialised');
+      }
     } catch (error) {
       run?.stop();
       this.#state = before;

@@ -16,6 +16,8 @@ export class Registration {
   readonly policies: AnyCollector['policies'] | undefined;
   /** Tasks that were handed over and have not ended, parked ones too. */
   unfinished = 0;
+  /** It shuts down: nothing may be handed to it any more. */
+  closing = false;
   /** Told when {@link Registration.unfinished} falls to 0. */
   finished: (() => void) | undefined = undefined;
   #shutdown: Shutdown | undefined;
@@ -59,6 +61,7 @@ export class Registration {
 
   /** Shuts the collector down and frees it for another queue, also if its lifecycle fails. Once; callers share it. */
   close(): Promise<void> {
+    this.closing = true;
     this.#closed ??= this.#close();
     this.finished?.();
     return this.#closed;

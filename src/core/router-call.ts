@@ -3,7 +3,6 @@ import type { Timer } from '../schedule/clock.ts';
 import { type AnyCollector, registrationOf } from './collector.ts';
 import { RouterError } from './errors.ts';
 import { Handover } from './handover.ts';
-import type { Registration } from './registration.ts';
 
 /** The way of one payload through a router with full control. */
 export class RouterCall {
@@ -51,6 +50,7 @@ export class RouterCall {
 
 const NOTHING: readonly Handover[] = Object.freeze([]);
 
+/** A collector that was removed meanwhile comes first. */
 function position(collector: AnyCollector): number {
-  return (registrationOf(collector) as Registration).position;
+  return registrationOf(collector)?.position ?? -1;
 }

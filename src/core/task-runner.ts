@@ -68,7 +68,7 @@ export class TaskRunner {
         event.extras === undefined
           ? processor(event.payload as Payload, registration.context, task)
           : this.#callInScope(task, event.extras.scope);
-      if (returned instanceof Promise) return this.#follow(returned, task);
+      if (returned instanceof Promise && returned.constructor === Promise) return this.#follow(returned, task);
       if (isThenable(returned)) return this.#follow(Promise.resolve(returned), task);
     } catch (thrown) {
       this.#ended(task, err(new ProcessorError(registration.key, thrown)));

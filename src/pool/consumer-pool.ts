@@ -170,6 +170,7 @@ export class ConsumerPool<W extends Work<W>> {
 
   resume(): void {
     this.#paused = false;
+    if (this.watched) this.#observer.roomMade();
     this.#wake();
   }
 
