@@ -5,8 +5,8 @@ export interface Rostered {
 }
 
 /**
- * A set whose members know their place. In contrast to a `Set`, to come and go costs a few nanoseconds and leaves the
- * garbage collector nothing to trace: measured with an object per payload, a `Set` cost ten times the rest of its way.
+ * A set whose members know their place. In contrast to a `Set`, to come and go hashes nothing and leaves the garbage
+ * collector no old tables to trace, which matters where it happens for every payload.
  */
 export class Roster<T extends Rostered> implements Iterable<T> {
   readonly #members: T[] = [];

@@ -11,8 +11,8 @@ const SMALL = 64;
  * Lowest priority number first, ties in order of arrival.
  *
  *     entries     [ e0, e1,  –, e3 ]     a slot each; the entry's `sequence` is its slot
- *     priorities  [  5,  1,  –,  9 ]     what is compared lies in flat arrays: with 100,000 waiting that is
- *     arrivals    [ 17, 18,  –, 12 ]     twice as fast as to visit an object for each comparison
+ *     priorities  [  5,  1,  –,  9 ]     what is compared lies in flat arrays: a comparison that visits an
+ *     arrivals    [ 17, 18,  –, 12 ]     object misses the cache once many wait
  *     heap        [ 1, 0, 3 ]            slots only, so that nothing in it keeps an entry alive
  *
  * A heap cannot take a slot out of its middle, so one whose entry was removed stays behind, empty, until it comes to

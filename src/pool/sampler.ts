@@ -2,8 +2,8 @@
 const LONGEST_STRIDE = 64;
 
 /**
- * Decides at which occasions the clock is read. A reading costs about as much as a third of a payload's whole way
- * through the queue, so the stride grows to 64 while occasions come fast, and shrinks to 1 when they come slowly:
+ * Decides at which occasions the clock is read. A reading is a large part of what a payload's whole way through the
+ * queue costs, so the stride grows to 64 while occasions come fast, and shrinks to 1 when they come slowly:
  * then every occasion is measured, at no noticeable cost.
  */
 export class Sampler {
