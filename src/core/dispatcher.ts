@@ -76,45 +76,28 @@ export class Dispatcher implements EventHost, TaskSink {
   }
 
   claimed(event: QueuedEvent): void {
-    if (event.status !== 'waiting') {
-      this.#claimedAgain(event);
-      return;
-    }
-    event.status = 'running';
-    this.#ledger.inFlight++;
-    if (event.extras !== undefined) this.#measureWait(event.extras);
+    if (event.extras === undefined) event.status = 'running';
+    else this.#claimedSpecial(event, event.extras);
   }
 
   start(event: QueuedEvent): boolean {
-    if (this.#begin(event)) return true;
-    if (event.status !== 'settled' || event.extras !== undefined) this.#freed(event);
-    return false;
+    const plain = event.extras === undefined && !this.#controlled;
+    const goesOn = plain ? this.#route(event) : this.#startSpecial(event);
+    if (!goesOn) this.#freed(event);
+    return goesOn;
   }
 
   /** A task is done for good: its result counts, unless the event has settled without it. */
   taskDone(task: Task, result: Result<unknown, unknown>): void {
-    const { event } = task;
-    task.registration.taskEnded();
-    if (event.status === 'settled') {
-      this.#ledger.late++;
-      return;
-    }
-    if (task.handover === undefined) {
-      event.outcome = result;
-      this.settle(event);
-    } else {
-      this.#partDone(event, task, task.handover, result);
-    }
-    if (this.#events.listening !== 0) this.#tellEnded(task, result);
+    const { event, registration } = task;
+    registration.taskEnded();
+    if (event.status === 'settled') this.#ledger.late++;
+    else if (task.handover !== undefined || this.#events.listening !== 0) this.#doneSpecial(task, result);
+    else this.settleAs(event, result);
   }
 
-  /**
-   * A task that a router with full control delivered may end in an async context that the router entered; the next
-   * payload must not run in that.
-   */
   workEnded(event: QueuedEvent): void {
-    if (event.status !== 'settled' || event.extras !== undefined) this.#freed(event);
-    if (this.#controlled) this.#pool.runInScope(this.#pool.release, this.#pool);
+    if (this.#controlled || event.extras !== undefined) this.#endedSpecial(event);
     else this.#pool.release();
   }
 
@@ -124,10 +107,15 @@ export class Dispatcher implements EventHost, TaskSink {
     this.#pool.release();
   }
 
+  /** The one result of an accepted event stands. */
+  settleAs(event: QueuedEvent, result: Result<unknown, unknown>): void {
+    event.outcome = result;
+    this.settle(event);
+  }
+
   /** The outcome of an accepted event stands. */
   settle(event: QueuedEvent): void {
-    if (event.status === 'running') this.#ledger.inFlight--;
-    else if (event.status === 'parked') this.#ledger.parked--;
+    if (event.status === 'parked') this.#ledger.parked--;
     this.#ledger.settled++;
     event.settled();
   }
@@ -183,8 +171,7 @@ export class Dispatcher implements EventHost, TaskSink {
   /** A router failed, or its router call did: the event settles with one Err. */
   failRouting(event: QueuedEvent, error: Error): void {
     if (event.status === 'settled') return;
-    event.outcome = err(error);
-    this.settle(event);
+    this.settleAs(event, err(error));
   }
 
   /** Each collector once, in order of registration. Throws for what is no collector of this queue. */
@@ -217,24 +204,27 @@ export class Dispatcher implements EventHost, TaskSink {
       : err(new UnroutedError('no collector matched the payload'));
   }
 
-  /** True if the work goes on. */
-  #begin(event: QueuedEvent): boolean {
+  /** Selects and hands over. True if the work goes on. */
+  #route(event: QueuedEvent): boolean {
     if (event.status === 'settled') return false;
-    const parking = event.extras?.parking;
-    if (parking !== undefined) return this.#runner.runResumed(event, parking);
-    if (this.#controlled) return this.#fullControl.begin(event, this.#router);
-    const selected = this.#select(event);
+    const selected = this.#trusted ? this.#router.select(event.payload as Payload) : this.#selectChecked(event);
     if (selected === undefined) return false;
     return selected.length === 1 ? this.#handOverToOne(event, selected) : this.#handOver(event, selected);
   }
 
+  /** The event comes back, or its router has full control, or it is only measured. True if the work goes on. */
+  #startSpecial(event: QueuedEvent): boolean {
+    if (event.status === 'settled') return false;
+    const parking = event.extras?.parking;
+    if (parking !== undefined) return this.#runner.runResumed(event, parking);
+    return this.#controlled ? this.#fullControl.begin(event, this.#router) : this.#route(event);
+  }
+
   /** The collectors; undefined if the event has settled, because the router failed or cancelled it. */
-  #select(event: QueuedEvent): readonly AnyCollector[] | undefined {
+  #selectChecked(event: QueuedEvent): readonly AnyCollector[] | undefined {
     try {
-      const selected = this.#router.select(event.payload as Payload);
-      if (this.#trusted) return selected;
-      const checked = this.check(selected);
-      return (event.status as EventStatus) === 'settled' ? undefined : checked;
+      const checked = this.check(this.#router.select(event.payload as Payload));
+      return event.status === 'settled' ? undefined : checked;
     } catch (thrown) {
       this.failRouting(event, asRouterError(thrown));
       return undefined;
@@ -251,8 +241,7 @@ export class Dispatcher implements EventHost, TaskSink {
 
   #handOver(event: QueuedEvent, selected: readonly AnyCollector[]): boolean {
     if (selected.length === 0) {
-      event.outcome = this.unrouted(event);
-      this.settle(event);
+      this.settleAs(event, this.unrouted(event));
       return false;
     }
     const handover = new Handover(selected);
@@ -275,11 +264,27 @@ export class Dispatcher implements EventHost, TaskSink {
     }
   }
 
+  /**
+   * A task that a router with full control delivered may end in an async context that the router entered; the next
+   * payload must not run in that.
+   */
+  #endedSpecial(event: QueuedEvent): void {
+    this.#freed(event);
+    if (this.#controlled) this.#pool.runInScope(this.#pool.release, this.#pool);
+    else this.#pool.release();
+  }
+
+  /** A task that is one of several, or whose end somebody listens to. */
+  #doneSpecial(task: Task, result: Result<unknown, unknown>): void {
+    if (task.handover === undefined) this.settleAs(task.event, result);
+    else this.#partDone(task.event, task, task.handover, result);
+    if (this.#events.listening !== 0) this.#tellEnded(task, result);
+  }
+
   /** No work of the event holds its consumer any more. What is parked will come back. */
   #freed(event: QueuedEvent): void {
     if (event.status === 'running') {
       event.status = 'parked';
-      this.#ledger.inFlight--;
       this.#ledger.parked++;
     }
     const extras = event.extras;
@@ -296,8 +301,9 @@ export class Dispatcher implements EventHost, TaskSink {
     if (routerCall !== undefined) event.outcome = routerCall.giveUp(failed) ?? failed;
     else if (outcome instanceof Handover) outcome.fill(failed);
     else event.outcome = failed;
-    const { abortable } = event;
-    event.needExtras().abortReason = error;
+    const extras = event.needExtras();
+    const { abortable } = extras;
+    extras.abortReason = error;
     this.settle(event);
     routerCall?.completeAll();
     abortable?.abort(error);
@@ -319,15 +325,11 @@ export class Dispatcher implements EventHost, TaskSink {
     else handover.complete();
   }
 
-  /** An event with resumed tasks found a consumer; unless it was settled meanwhile. */
-  #claimedAgain(event: QueuedEvent): void {
+  /** The event may come back with resumed tasks, and may have settled before it found a consumer. */
+  #claimedSpecial(event: QueuedEvent, extras: Extras): void {
     if (event.status === 'settled') return;
+    if (event.status === 'parked') this.#ledger.parked--;
     event.status = 'running';
-    this.#ledger.parked--;
-    this.#ledger.inFlight++;
-  }
-
-  #measureWait(extras: Extras): void {
     if (extras.measuredAt === undefined) return;
     const now = this.clock.now();
     this.#meter.waited(now - extras.measuredAt);

@@ -1,6 +1,7 @@
 import type { AsyncResource } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import type { Result } from 'neverthrow';
+import type { Ranked } from '../pool/buffer.ts';
 import type { Work } from '../pool/consumer-pool.ts';
 import type { Clock } from '../schedule/clock.ts';
 import { checkDuration, checkOptions } from './checks.ts';
@@ -86,16 +87,19 @@ export interface Extras {
   /** Its tasks that wait for their policies. */
   parking: Parking | undefined;
   abortReason: unknown;
+  /** The list of its tasks whose signal was read, newest first. */
+  abortable: Task | undefined;
   /** Kept once somebody iterates. */
   log: ResultLog | undefined;
 }
 
-/** The event of an in-process queue. Also its own node in the waiting order: waiting allocates nothing else. */
+/**
+ * The event of an in-process queue. Also its own node in the waiting order: waiting allocates nothing else. A million of
+ * them may wait, so what only few need is kept apart, in {@link Extras}.
+ */
 export class QueuedEvent implements CollectorEvent, Work<QueuedEvent> {
   next: QueuedEvent | undefined = undefined;
   previous: QueuedEvent | undefined = undefined;
-  readonly priority: number;
-  sequence = 0;
   readonly host: EventHost;
   /** Let go when the event settles. */
   payload: Payload | undefined;
@@ -109,17 +113,13 @@ export class QueuedEvent implements CollectorEvent, Work<QueuedEvent> {
   outcome: Result<unknown, unknown> | Handover | RouterCall | ResultList | undefined = undefined;
   /** Work that goes on: tasks, and the call of a router with full control. It holds a consumer while this is not 0. */
   active = 0;
-  /** The list of its tasks whose signal was read, newest first. */
-  abortable: Task | undefined = undefined;
-  #extras: Extras | undefined = undefined;
-  /** Made when somebody waits; not made for one who comes later. */
-  #promise: Promise<ResultList> | undefined = undefined;
-  #resolve: ((list: ResultList) => void) | undefined = undefined;
+  extras: Extras | undefined = undefined;
+  /** Tells those who wait. */
+  #tell: ((list: ResultList) => void) | undefined = undefined;
 
-  constructor(host: EventHost, payload: Payload, priority: number) {
+  constructor(host: EventHost, payload: Payload) {
     this.host = host;
     this.payload = payload;
-    this.priority = priority;
   }
 
   claim(): void {
@@ -138,40 +138,34 @@ export class QueuedEvent implements CollectorEvent, Work<QueuedEvent> {
 
   /** The reason that signals give which are first read after the event was given up. */
   get abortReason(): unknown {
-    return this.#extras?.abortReason;
-  }
-
-  get extras(): Extras | undefined {
-    return this.#extras;
+    return this.extras?.abortReason;
   }
 
   needExtras(): Extras {
-    this.#extras ??= {
+    this.extras ??= {
       id: undefined,
       scope: undefined,
       measuredAt: undefined,
       parking: undefined,
       abortReason: undefined,
+      abortable: undefined,
       log: undefined,
     };
-    return this.#extras;
+    return this.extras;
   }
 
   getResult(): ResultList | undefined {
     if (this.status !== 'settled') return undefined;
-    if (!(this.outcome instanceof ResultList))
-      this.outcome = this.#listOf(this.outcome as Result<unknown, unknown> | Handover);
+    if (!(this.outcome instanceof ResultList)) this.outcome = listOf(this);
     return this.outcome;
   }
 
   wait(options?: WaitOptions): Promise<ResultList> {
     if (options !== undefined) return waitWithin(this, this.host.clock, options);
     if (this.status === 'settled') return Promise.resolve(this.getResult() as ResultList);
-    if (this.#promise === undefined) {
-      this.#promise = newListPromise();
-      this.#resolve = resolveOfNewest();
-    }
-    return this.#promise;
+    const promise = newListPromise();
+    this.#tell = this.#tell === undefined ? resolveOfNewest() : both(this.#tell, resolveOfNewest());
+    return promise;
   }
 
   cancel(reason?: unknown): boolean {
@@ -181,7 +175,7 @@ export class QueuedEvent implements CollectorEvent, Work<QueuedEvent> {
 
   async *[Symbol.asyncIterator](): AsyncGenerator<[string | undefined, AnyResultOf<Outcomes>], void, void> {
     const extras = this.needExtras();
-    extras.log ??= new ResultLog(this.#resultsSoFar());
+    extras.log ??= new ResultLog(resultsSoFar(this));
     const { log } = extras;
     for (let at = 0; ; ) {
       for (; at < log.entries.length; at++) yield log.entries[at] as LogEntry;
@@ -194,36 +188,53 @@ export class QueuedEvent implements CollectorEvent, Work<QueuedEvent> {
   settled(): void {
     this.status = 'settled';
     this.payload = undefined;
-    this.abortable = undefined;
-    if (this.#resolve !== undefined) this.#resolve(this.getResult() as ResultList);
-    if (this.#extras !== undefined) this.#settleExtras(this.#extras);
+    if (this.#tell !== undefined) this.#tell(this.getResult() as ResultList);
+    if (this.extras !== undefined) settleExtras(this, this.extras);
   }
+}
 
-  #settleExtras({ log, parking }: Extras): void {
-    log?.complete(this.getResult() as ResultList);
-    if (parking !== undefined) this.host.forget(this, parking);
-  }
+/** An event in a PRIORITY queue. The others are spared these fields. */
+export class RankedEvent extends QueuedEvent implements Ranked {
+  readonly priority: number;
+  slot = -1;
 
-  #listOf(outcome: Result<unknown, unknown> | Handover): ResultList {
-    if (outcome instanceof Handover) {
-      const results = outcome.results as Result<unknown, unknown>[];
-      return new ResultList(results, undefined, outcome.collectors);
-    }
-    return new ResultList([outcome], undefined, this.collectors);
+  constructor(host: EventHost, payload: Payload, priority: number) {
+    super(host, payload);
+    this.priority = priority;
   }
+}
 
-  #resultsSoFar(): LogEntry[] {
-    const list = this.getResult();
-    if (list !== undefined) return logOf(list);
-    const { outcome } = this;
-    const handovers = outcome instanceof RouterCall ? outcome.handovers : outcome instanceof Handover ? [outcome] : [];
-    return handovers.flatMap(({ collectors, results }) =>
-      collectors.flatMap(({ key }, at): LogEntry[] => {
-        const result = results[at];
-        return result === undefined ? [] : [[key, result]];
-      }),
-    );
-  }
+function both(first: (list: ResultList) => void, second: (list: ResultList) => void): (list: ResultList) => void {
+  return (list) => {
+    first(list);
+    second(list);
+  };
+}
+
+function settleExtras(event: QueuedEvent, extras: Extras): void {
+  const { log, parking } = extras;
+  extras.abortable = undefined;
+  log?.complete(event.getResult() as ResultList);
+  if (parking !== undefined) event.host.forget(event, parking);
+}
+
+function listOf({ outcome, collectors }: QueuedEvent): ResultList {
+  return outcome instanceof Handover
+    ? outcome.list()
+    : new ResultList([outcome as Result<unknown, unknown>], undefined, collectors);
+}
+
+function resultsSoFar(event: QueuedEvent): LogEntry[] {
+  const list = event.getResult();
+  if (list !== undefined) return logOf(list);
+  const { outcome } = event;
+  const handovers = outcome instanceof RouterCall ? outcome.handovers : outcome instanceof Handover ? [outcome] : [];
+  return handovers.flatMap(({ collectors, results }) =>
+    collectors.flatMap(({ key }, at): LogEntry[] => {
+      const result = results[at];
+      return result === undefined ? [] : [[key, result]];
+    }),
+  );
 }
 
 const NOBODY: readonly AnyCollector[] = Object.freeze([]);

@@ -5,9 +5,10 @@ import { Sampler } from '../pool/sampler.ts';
 import { QueueEventName } from '../queue-events/names.ts';
 import type { QueueEventSource } from '../queue-events/queue-events.ts';
 import { type Admission, Overflow } from './admission.ts';
+import { QueueType } from './delivery.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import { QueueClosedError } from './errors.ts';
-import { QueuedEvent } from './event.ts';
+import { type EventHost, QueuedEvent, RankedEvent } from './event.ts';
 import type { Ledger } from './ledger.ts';
 import type { QueueSettings } from './options.ts';
 import type { Payload } from './payload.ts';
@@ -30,8 +31,7 @@ export class Intake {
   readonly #pool: ConsumerPool<QueuedEvent>;
   readonly #admission: Admission;
   readonly #dispatcher: Dispatcher;
-  readonly #defaultPriority: number;
-  readonly #scoped: boolean;
+  readonly #newEvent: (payload: Payload) => QueuedEvent;
   /** Not everything is accepted: there is a bound, or the queue closes. */
   #guarded: boolean;
   readonly #sampler: Sampler = new Sampler(1, 10);
@@ -44,19 +44,19 @@ export class Intake {
     this.#pool = parts.pool;
     this.#admission = parts.admission;
     this.#dispatcher = parts.dispatcher;
-    this.#defaultPriority = parts.settings.defaultPriority;
-    this.#scoped = parts.settings.asyncContext;
+    this.#newEvent = eventMaker(parts.settings, parts.dispatcher);
     this.#guarded = parts.settings.maxSize !== Number.POSITIVE_INFINITY;
   }
 
   /** Accepts the payload, or settles its event as refused. */
   send(payload: Payload): QueuedEvent {
-    return this.#take(this.#eventFor(payload));
+    const event = this.#newEvent(payload);
+    return this.#guarded ? this.#take(event) : this.#accept(event);
   }
 
   /** Like {@link Intake.send}, but waits for room first. Rejects with the signal's reason if that comes earlier. */
   sendWhenReady(payload: Payload, signal: AbortSignal | undefined): Promise<QueuedEvent> {
-    const event = this.#eventFor(payload);
+    const event = this.#newEvent(payload);
     return this.#whenRoom(signal, () => this.#take(event));
   }
 
@@ -72,23 +72,20 @@ export class Intake {
     this.#admission.close();
   }
 
-  #eventFor(payload: Payload): QueuedEvent {
-    const event = new QueuedEvent(this.#dispatcher, payload, payload.priority ?? this.#defaultPriority);
-    if (this.#scoped) event.needExtras().scope = new AsyncResource('CollectorEvent', { requireManualDestroy: true });
+  /** Accepts the event if there is room, or makes room, or refuses it. */
+  #take(event: QueuedEvent): QueuedEvent {
+    const refusal = this.#refusal();
+    if (refusal !== undefined) return this.#refuse(event, refusal);
+    this.#accept(event);
+    if (this.#admission.overfull) this.#dropOne();
     return event;
   }
 
-  #take(event: QueuedEvent): QueuedEvent {
-    this.#ledger.offered++;
-    if (this.#guarded) {
-      const refusal = this.#refusal();
-      if (refusal !== undefined) return this.#refuse(event, refusal);
-    }
+  #accept(event: QueuedEvent): QueuedEvent {
     this.#ledger.accepted++;
     if (this.#events.listening !== 0) this.#tellEnqueued(event);
     if (this.#sampler.due()) this.#measure(event);
     this.#pool.offer(event);
-    if (this.#guarded && this.#admission.overfull) this.#dropOne();
     return event;
   }
 
@@ -146,4 +143,21 @@ export class Intake {
     this.#sampler.read(now);
     event.needExtras().measuredAt = now;
   }
+}
+
+/** How this queue makes its events. */
+function eventMaker(
+  { queueType, defaultPriority, asyncContext }: QueueSettings,
+  host: EventHost,
+): (payload: Payload) => QueuedEvent {
+  const make =
+    queueType === QueueType.PRIORITY
+      ? (payload: Payload) => new RankedEvent(host, payload, payload.priority ?? defaultPriority)
+      : (payload: Payload) => new QueuedEvent(host, payload);
+  if (!asyncContext) return make;
+  return (payload) => {
+    const event = make(payload);
+    event.needExtras().scope = new AsyncResource('CollectorEvent', { requireManualDestroy: true });
+    return event;
+  };
 }

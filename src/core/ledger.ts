@@ -1,13 +1,10 @@
 /**
- * The counts of one run of a queue, from `initQueue` to its shutdown. At every step
- * `offered = accepted + rejected` and `accepted = waiting + inFlight + parked + settled`.
+ * The counts of one run of a queue, from `initQueue` to its shutdown. What was offered is accepted or rejected.
+ * What was accepted and is not settled waits (the pool knows how many do), is parked, or is in flight.
  */
 export class Ledger {
-  offered = 0;
   accepted = 0;
   rejected = 0;
-  /** Claimed by a consumer, and not settled. */
-  inFlight = 0;
   /** Payloads of which every unfinished task is parked. */
   parked = 0;
   /** Accepted payloads that have settled, whatever the outcome. */

@@ -28,8 +28,7 @@ export interface PayloadOptions<K extends string = string, T extends string = st
 /** One name is kept as it is, which spares an array per payload; several as a copy. */
 type Names = string | readonly string[] | undefined;
 
-let keysOf: (payload: Payload) => Names;
-let topicsOf: (payload: Payload) => Names;
+let namesOf: (payload: Payload) => Names;
 
 /**
  * What is sent: a value, and how to deliver it. Immutable; the value travels by reference.
@@ -53,8 +52,10 @@ export class Payload<V = any, const K extends string = never, const T extends st
   readonly #topics: Names;
 
   static {
-    keysOf = (payload) => payload.#keys;
-    topicsOf = (payload) => payload.#topics;
+    namesOf = (payload) => {
+      if (payload.delivery === Delivery.KEY) return payload.#keys;
+      return payload.delivery === Delivery.TOPIC ? payload.#topics : undefined;
+    };
   }
 
   /**
@@ -72,8 +73,8 @@ export class Payload<V = any, const K extends string = never, const T extends st
     }
     checkNamesOf(options);
     const { keys, topics, delivery, priority } = options;
-    this.#keys = keys === undefined ? undefined : checkNames(keys, 'keys');
-    this.#topics = topics === undefined ? undefined : checkNames(topics, 'topics');
+    this.#keys = checkNames(keys, 'keys');
+    this.#topics = checkNames(topics, 'topics');
     this.delivery = delivery === undefined ? impliedDelivery(keys, topics) : checkDelivery(delivery, keys, topics);
     this.priority = priority === undefined ? undefined : checkFinite('Payload: priority', priority);
   }
@@ -89,14 +90,9 @@ export class Payload<V = any, const K extends string = never, const T extends st
   }
 }
 
-/** The keys of a payload without making an array for a single one. */
-export function payloadKeys(payload: Payload): Names {
-  return keysOf(payload);
-}
-
-/** The topics of a payload without making an array for a single one. */
-export function payloadTopics(payload: Payload): Names {
-  return topicsOf(payload);
+/** What a payload is routed by, without an array for a single name; undefined for a broadcast. */
+export function payloadNames(payload: Payload): Names {
+  return namesOf(payload);
 }
 
 /** A misspelt name would make a broadcast of what was meant for one collector, so names are checked here too. */
@@ -105,14 +101,17 @@ function checkNamesOf(options: object): void {
     throw new InvalidArgumentError('Payload: options', 'an object', describe(options));
   }
   for (const name in options) {
-    if (name !== 'keys' && name !== 'topics' && name !== 'delivery' && name !== 'priority') {
-      throw unknownOption('Payload', name, ['delivery', 'keys', 'topics', 'priority']);
-    }
+    if (name !== 'keys' && name !== 'topics' && name !== 'delivery' && name !== 'priority') throw unknown(name);
   }
 }
 
+function unknown(name: string): Error {
+  return unknownOption('Payload', name, ['delivery', 'keys', 'topics', 'priority']);
+}
+
 /** The way of most payloads is one name, as a string or alone in an array. */
-function checkNames(names: unknown, option: 'keys' | 'topics'): string | readonly string[] {
+function checkNames(names: unknown, option: 'keys' | 'topics'): Names {
+  if (names === undefined) return undefined;
   const single = Array.isArray(names) && names.length === 1 ? names[0] : names;
   return typeof single === 'string' && single !== '' ? single : checkSeveral(names, option);
 }

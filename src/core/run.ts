@@ -9,7 +9,7 @@ import { Admission, Overflow } from './admission.ts';
 import { QueueType } from './delivery.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { ClearedError } from './errors.ts';
-import type { QueuedEvent } from './event.ts';
+import type { QueuedEvent, RankedEvent } from './event.ts';
 import { Intake } from './intake.ts';
 import { Ledger } from './ledger.ts';
 import { MetricsReader } from './metrics.ts';
@@ -128,6 +128,6 @@ function bufferFor({ queueType, overflow, maxSize }: QueueSettings): Buffer<Queu
     case QueueType.LIFO:
       return new LifoBuffer();
     case QueueType.PRIORITY:
-      return new PriorityBuffer(overflow === Overflow.DROP_OLDEST && maxSize !== Number.POSITIVE_INFINITY);
+      return new PriorityBuffer<RankedEvent>(overflow === Overflow.DROP_OLDEST && maxSize !== Number.POSITIVE_INFINITY);
   }
 }

@@ -1,6 +1,6 @@
 import type { AnyCollector } from './collector.ts';
 import { Delivery } from './delivery.ts';
-import { type Payload, payloadKeys, payloadTopics } from './payload.ts';
+import { type Payload, payloadNames } from './payload.ts';
 import { type Collectors, Router } from './router.ts';
 import { isPattern, PatternTree } from './topic-filter.ts';
 
@@ -14,18 +14,17 @@ interface Entry {
   stamp: number;
 }
 
-const NONE: readonly Entry[] = [];
-
 /**
  * The default router: by key, by topic (patterns too) or to all, each matched collector once, in order of
  * registration. The index is built when the collectors change; a payload with one key or topic costs one look-up.
  */
 export class SimpleRouter extends Router {
   #everyone: readonly AnyCollector[] = [];
-  #byKey: Map<string, Selection> = new Map();
-  #byTopic: Map<string, Selection> = new Map();
+  #byKey: Index = new Map();
+  /** The topics that collectors name; what patterns match of them is in it. */
+  #byTopic: Index = new Map();
   #patterns: PatternTree<Entry> | undefined;
-  /** Topics that were looked up in the patterns; forgotten as a whole when they become too many. */
+  /** Topics that only patterns match, as they came; forgotten as a whole when they become too many. */
   #remembered: Map<string, Selection> = new Map();
   #stamp = 0;
 
@@ -40,25 +39,25 @@ export class SimpleRouter extends Router {
   }
 
   select(payload: Payload): readonly AnyCollector[] {
-    if (payload.delivery === Delivery.BROADCAST) return this.#everyone;
-    const byKey = payload.delivery === Delivery.KEY;
-    const names = byKey ? payloadKeys(payload) : payloadTopics(payload);
-    if (typeof names !== 'string') return this.#selectSeveral(names ?? [], byKey);
-    return (byKey ? (this.#byKey.get(names) ?? NOBODY) : this.#forTopic(names)).collectors;
+    const names = payloadNames(payload);
+    if (names === undefined) return this.#everyone;
+    const index = payload.delivery === Delivery.KEY ? this.#byKey : this.#byTopic;
+    if (typeof names !== 'string') return this.#selectSeveral(names, index);
+    return (index.get(names) ?? this.#selectRare(names, index)).collectors;
   }
 
-  #selectSeveral(names: readonly string[], byKey: boolean): readonly AnyCollector[] {
-    const look = byKey ? (key: string) => this.#byKey.get(key) ?? NOBODY : (topic: string) => this.#forTopic(topic);
-    return this.#merge(names.flatMap((name) => look(name).entries)).collectors;
+  #selectSeveral(names: readonly string[], index: Index): readonly AnyCollector[] {
+    return this.#merge(names.flatMap((name) => (index.get(name) ?? this.#selectRare(name, index)).entries)).collectors;
   }
 
-  #forTopic(topic: string): Selection {
-    if (this.#patterns === undefined) return this.#byTopic.get(topic) ?? NOBODY;
-    return this.#remembered.get(topic) ?? this.#remember(topic, this.#patterns);
+  /** A name that is not in the index: a topic may still match patterns. */
+  #selectRare(name: string, index: Index): Selection {
+    if (this.#patterns === undefined || index !== this.#byTopic) return NOBODY;
+    return this.#remembered.get(name) ?? this.#remember(name, this.#patterns);
   }
 
   #remember(topic: string, patterns: PatternTree<Entry>): Selection {
-    const found = [...(this.#byTopic.get(topic)?.entries ?? NONE)];
+    const found: Entry[] = [];
     patterns.match(topic, (entry) => found.push(entry));
     const selection = this.#merge(found);
     if (this.#remembered.size >= REMEMBERED_TOPICS) this.#remembered.clear();
@@ -96,7 +95,8 @@ export class SimpleRouter extends Router {
     }
     this.#everyone = selectionOf(entries).collectors;
     this.#byKey = new Map(entries.map((entry) => [entry.collector.key, selectionOf([entry])]));
-    this.#byTopic = new Map([...byTopic].map(([topic, subscribed]) => [topic, selectionOf(subscribed)]));
+    for (const [topic, subscribed] of byTopic) this.#patterns?.match(topic, (entry) => subscribed.push(entry));
+    this.#byTopic = new Map([...byTopic].map(([topic, subscribed]) => [topic, this.#merge(subscribed)]));
     this.#remembered = new Map();
   }
 }
@@ -107,7 +107,9 @@ interface Selection {
   readonly collectors: readonly AnyCollector[];
 }
 
-const NOBODY: Selection = { entries: NONE, collectors: [] };
+type Index = ReadonlyMap<string, Selection>;
+
+const NOBODY: Selection = { entries: [], collectors: [] };
 
 function selectionOf(entries: readonly Entry[]): Selection {
   return { entries, collectors: Object.freeze(entries.map((entry) => entry.collector)) };

@@ -5,6 +5,7 @@ import type { ConsumerPool } from '../pool/consumer-pool.ts';
 import { QueueEventName } from '../queue-events/names.ts';
 import type { QueueEventSource } from '../queue-events/queue-events.ts';
 import type { Clock } from '../schedule/clock.ts';
+import { Completions } from './completions.ts';
 import { ParkedFullError, ProcessorError } from './errors.ts';
 import type { QueuedEvent } from './event.ts';
 import type { Ledger } from './ledger.ts';
@@ -21,8 +22,6 @@ export interface TaskSink {
   workEnded(event: QueuedEvent): void;
 }
 
-const nativeThen = Promise.prototype.then;
-
 /**
  * Runs tasks: asks the policies, calls the processor, brings its outcome back. This is the one place where user code
  * is called for a task, and where what it throws is caught.
@@ -34,9 +33,11 @@ export class TaskRunner {
   readonly #clock: Clock;
   readonly #maxParked: number;
   readonly #sink: TaskSink;
-  /** Every one that was made; those in use know what is under way. */
-  readonly #completions: Completion[] = [];
-  readonly #free: Completion[] = [];
+  readonly #completions: Completions = new Completions((task, result) => {
+    const { event } = task;
+    this.#ended(task, result);
+    if (--event.active === 0) this.#sink.workEnded(event);
+  });
   /** Events with tasks that are parked, or were resumed and wait for a consumer. */
   readonly #parkedEvents: Set<QueuedEvent> = new Set();
 
@@ -59,23 +60,23 @@ export class TaskRunner {
   /** Starts a task. True if its work goes on; then the event's `active` falls by one when it ends. */
   run(task: Task): boolean {
     const { event, registration } = task;
-    if (registration.policies !== undefined && !this.#allowed(task)) return false;
-    if (this.#events.listening !== 0 && !this.#tellStarted(task)) return false;
-    const { processor } = registration;
+    if ((registration.policies !== undefined || this.#events.listening !== 0) && !this.#mayStart(task)) return false;
     let returned: unknown;
     try {
+      const { processor } = registration;
       returned =
         event.extras === undefined
           ? processor(event.payload as Payload, registration.context, task)
           : this.#callInScope(task, event.extras.scope);
-      if (returned instanceof Promise && returned.constructor === Promise) return this.#follow(returned, task);
-      if (isThenable(returned)) return this.#follow(Promise.resolve(returned), task);
+      const promise = promiseOf(returned);
+      if (promise !== undefined) {
+        this.#completions.follow(promise, task);
+        return true;
+      }
     } catch (thrown) {
-      this.#ended(task, err(new ProcessorError(registration.key, thrown)));
-      return false;
+      return this.#ended(task, err(new ProcessorError(registration.key, thrown)));
     }
-    this.#ended(task, toResult(returned, registration.key));
-    return false;
+    return this.#ended(task, toResult(returned, registration.key));
   }
 
   /** A policy wants its parked task back. */
@@ -124,32 +125,10 @@ export class TaskRunner {
     }
   }
 
-  /** The work of a task that went on has ended. */
-  completed(completion: Completion, task: Task, result: Result<unknown, unknown>): void {
-    this.#free.push(completion);
-    this.#ended(task, result);
-    const { event } = task;
-    if (--event.active === 0) this.#sink.workEnded(event);
-  }
-
   /** The events of tasks that go on or are parked. Complete while no processor is on the stack. */
   underWay(): QueuedEvent[] {
-    const running = this.#completions.flatMap(({ task }) => (task === undefined ? [] : [task.event]));
+    const running = this.#completions.underWay().map(({ event }) => event);
     return [...new Set([...running, ...this.#parkedEvents])];
-  }
-
-  /** A promise's outcome comes back through a pair of handlers that is used again and again. */
-  #follow(promise: Promise<unknown>, task: Task): true {
-    const completion = this.#free.pop() ?? this.#newCompletion();
-    nativeThen.call(promise, completion.onOk, completion.onErr);
-    completion.task = task;
-    return true;
-  }
-
-  #newCompletion(): Completion {
-    const completion = new Completion(this);
-    this.#completions.push(completion);
-    return completion;
   }
 
   #rejoin(task: Task): void {
@@ -162,9 +141,10 @@ export class TaskRunner {
     event.needExtras().parking = undefined;
   }
 
-  /** An attempt has a result: the task is done, unless a policy wants another attempt. */
-  #ended(task: Task, result: Result<unknown, unknown>): void {
+  /** An attempt has a result: the task is done, unless a policy wants another attempt. No work of it goes on. */
+  #ended(task: Task, result: Result<unknown, unknown>): false {
     if (task.registration.policies === undefined || this.#accepted(task, result)) this.#sink.taskDone(task, result);
+    return false;
   }
 
   /** In the async context of the sender, if the queue keeps that. */
@@ -173,6 +153,12 @@ export class TaskRunner {
     const payload = task.event.payload as Payload;
     if (scope === undefined) return processor(payload, context, task);
     return scope.runInAsyncScope(processor, undefined, payload, context, task);
+  }
+
+  /** Asks the policies and tells the listeners. False if one of them parked the task or has cancelled its event. */
+  #mayStart(task: Task): boolean {
+    if (task.registration.policies !== undefined && !this.#allowed(task)) return false;
+    return this.#events.listening === 0 || this.#tellStarted(task);
   }
 
   /** Whether every policy lets the attempt begin. */
@@ -243,38 +229,17 @@ export class TaskRunner {
   }
 }
 
-/** The handlers of one promise at a time. */
-class Completion {
-  task: Task | undefined = undefined;
-  readonly #runner: TaskRunner;
-
-  constructor(runner: TaskRunner) {
-    this.#runner = runner;
-  }
-
-  readonly onOk = (value: unknown): void => {
-    const task = this.#take();
-    this.#runner.completed(this, task, toResult(value, task.registration.key));
-  };
-
-  readonly onErr = (reason: unknown): void => {
-    const task = this.#take();
-    this.#runner.completed(this, task, err(new ProcessorError(task.registration.key, reason)));
-  };
-
-  #take(): Task {
-    const task = this.task as Task;
-    this.task = undefined;
-    return task;
-  }
-}
-
 /** What queue events say about a task. */
 export function describeTask(task: Task): { id: string; task: string; attempt: number } {
   return { id: task.eventId, task: task.collectorKey, attempt: task.number };
 }
 
-/** May throw, as reading `then` may. */
+/** What has to be waited for, as a native promise; undefined for a value. May throw, as reading `then` may. */
+function promiseOf(value: unknown): Promise<unknown> | undefined {
+  if (value instanceof Promise && value.constructor === Promise) return value;
+  return isThenable(value) ? Promise.resolve(value) : undefined;
+}
+
 function isThenable(value: unknown): value is PromiseLike<unknown> {
   const object = (typeof value === 'object' && value !== null) || typeof value === 'function';
   return object && typeof (value as { then?: unknown }).then === 'function';

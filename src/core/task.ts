@@ -59,8 +59,9 @@ export class Task implements PolicyTask {
     if (event.status === 'settled') {
       controller.abort(event.abortReason);
     } else {
-      this.#sibling = event.abortable;
-      event.abortable = this;
+      const extras = event.needExtras();
+      this.#sibling = extras.abortable;
+      extras.abortable = this;
     }
     return controller;
   }

@@ -1,14 +1,18 @@
 /**
- * What waits in a buffer. The entry is its own list node and its own heap element, so that waiting allocates nothing:
- * the four fields belong to whatever buffer holds the entry, and to nobody while it waits nowhere.
+ * What waits in a buffer. The entry is its own list node, so that waiting allocates nothing: the links belong to
+ * whatever list holds the entry, and to nobody while it waits nowhere.
  */
 export interface BufferEntry<E> {
   next: E | undefined;
   previous: E | undefined;
-  /** Lowest first. Read by the priority buffer only. */
+}
+
+/** What the priority buffer needs to know of an entry. */
+export interface Ranked {
+  /** Lowest first. */
   readonly priority: number;
-  /** Set by the priority buffer: the order of arrival, which breaks ties. */
-  sequence: number;
+  /** Where the entry stands in the buffer; set by it. */
+  slot: number;
 }
 
 /**
@@ -18,7 +22,7 @@ export interface BufferEntry<E> {
  * - `remove` costs O(1) amortised, in the heap too;
  * - what has left a buffer is not reachable from it any more.
  */
-export interface Buffer<E extends BufferEntry<E>> {
+export interface Buffer<E> {
   /** How many wait; removed ones do not count. */
   readonly size: number;
   push(entry: E): void;

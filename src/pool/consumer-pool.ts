@@ -158,9 +158,7 @@ export class ConsumerPool<W extends Work<W>> {
 
   /** A work that went on after `run` has ended: its consumer takes the next, or becomes idle. */
   release(): void {
-    const next = this.#take();
-    if (next === undefined) this.#leave();
-    else this.#serve(next);
+    this.#serve(this.#take());
   }
 
   /** No consumer takes anything more; what is claimed goes on. */
@@ -242,12 +240,10 @@ export class ConsumerPool<W extends Work<W>> {
   }
 
   /** One consumer, from work to work, until one goes on or there is nothing to take. */
-  #serve(work: W): void {
-    let current: W | undefined = work;
-    while (current !== undefined) {
+  #serve(work: W | undefined): void {
+    for (let current = work; current !== undefined; current = this.#take()) {
       if (this.watched) this.#observer.roomMade();
       if (current.run()) return;
-      current = this.#take();
     }
     this.#leave();
   }

@@ -1,7 +1,7 @@
 import FastPriorityQueue from 'fastpriorityqueue';
-import type { Buffer, BufferEntry } from './buffer.ts';
+import type { Buffer, Ranked } from './buffer.ts';
 
-/** The `sequence` of an entry that waits in no priority buffer. */
+/** The slot of an entry that waits in no priority buffer. */
 const NOWHERE = -1;
 
 /** Fewer slots than this are neither compacted nor let go of. */
@@ -10,7 +10,7 @@ const SMALL = 64;
 /**
  * Lowest priority number first, ties in order of arrival.
  *
- *     entries     [ e0, e1,  –, e3 ]     a slot each; the entry's `sequence` is its slot
+ *     entries     [ e0, e1,  –, e3 ]     a slot each, which the entry knows
  *     priorities  [  5,  1,  –,  9 ]     what is compared lies in flat arrays: a comparison that visits an
  *     arrivals    [ 17, 18,  –, 12 ]     object misses the cache once many wait
  *     heap        [ 1, 0, 3 ]            slots only, so that nothing in it keeps an entry alive
@@ -21,7 +21,7 @@ const SMALL = 64;
  *
  * A second heap in the opposite order finds the least urgent for an overflow. It is made only if `dropping` is set.
  */
-export class PriorityBuffer<E extends BufferEntry<E>> implements Buffer<E> {
+export class PriorityBuffer<E extends Ranked> implements Buffer<E> {
   size = 0;
   readonly #heaps: readonly FastPriorityQueue<number>[];
   #entries: (E | undefined)[] = [];
@@ -44,7 +44,7 @@ export class PriorityBuffer<E extends BufferEntry<E>> implements Buffer<E> {
     this.#priorities[slot] = entry.priority;
     this.#arrivals[slot] = this.#arrived++;
     this.#holders[slot] = this.#heaps.length;
-    entry.sequence = slot;
+    entry.slot = slot;
     for (const heap of this.#heaps) heap.add(slot);
     this.size++;
   }
@@ -58,7 +58,7 @@ export class PriorityBuffer<E extends BufferEntry<E>> implements Buffer<E> {
   }
 
   remove(entry: E): boolean {
-    if (this.#entries[entry.sequence] !== entry) return false;
+    if (this.#entries[entry.slot] !== entry) return false;
     this.#empty(entry);
     return true;
   }
@@ -79,8 +79,8 @@ export class PriorityBuffer<E extends BufferEntry<E>> implements Buffer<E> {
 
   /** The entry leaves; its slot stays with the heaps that hold it. */
   #empty(entry: E): void {
-    this.#entries[entry.sequence] = undefined;
-    entry.sequence = NOWHERE;
+    this.#entries[entry.slot] = undefined;
+    entry.slot = NOWHERE;
     this.size--;
     const empty = this.#entries.length - this.size;
     if (empty > SMALL && this.size === 0) this.#rebuild();
@@ -90,7 +90,7 @@ export class PriorityBuffer<E extends BufferEntry<E>> implements Buffer<E> {
   /** Moves what waits to the first slots, and lets go of the rest. */
   #rebuild(): void {
     const living = this.#entries.filter((entry) => entry !== undefined);
-    const ranks = living.map(({ sequence }) => [this.#priorities[sequence], this.#arrivals[sequence]] as const);
+    const ranks = living.map(({ slot }) => [this.#priorities[slot], this.#arrivals[slot]] as const);
     this.#entries = [];
     this.#free = [];
     this.#resize(Math.max(SMALL, living.length));
@@ -98,7 +98,7 @@ export class PriorityBuffer<E extends BufferEntry<E>> implements Buffer<E> {
       [this.#priorities[slot], this.#arrivals[slot]] = ranks[slot] as [number, number];
       this.#holders[slot] = this.#heaps.length;
       this.#entries.push(entry);
-      entry.sequence = slot;
+      entry.slot = slot;
     }
     for (const heap of this.#heaps) heap.heapify([...living.keys()]);
   }

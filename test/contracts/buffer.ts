@@ -1,14 +1,14 @@
 import { strictEqual as equal } from 'node:assert';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Buffer, BufferEntry } from '../../src/pool/buffer.ts';
+import type { Buffer, BufferEntry, Ranked } from '../../src/pool/buffer.ts';
 import { FifoBuffer } from '../../src/pool/linked-buffer.ts';
 import { survivors } from './garbage.ts';
 
 /** An implementation, and what sets its order apart. Positions are those in an array of what waits, oldest first. */
 export interface BufferKind {
   readonly name: string;
-  make<E extends BufferEntry<E>>(): Buffer<E>;
+  make<E extends BufferEntry<E> & Ranked>(): Buffer<E>;
   /** The position that is to be taken next; the array is not empty. */
   next(waiting: readonly Prioritised[]): number;
   /** The position that an overflow drops; -1 if this implementation drops nothing. */
@@ -21,10 +21,10 @@ export interface Prioritised {
   readonly priority: number;
 }
 
-class Entry implements BufferEntry<Entry> {
+class Entry implements BufferEntry<Entry>, Ranked {
   next: Entry | undefined = undefined;
   previous: Entry | undefined = undefined;
-  sequence = 0;
+  slot = -1;
   readonly priority: number;
   readonly number: number;
 

@@ -1,4 +1,4 @@
-import type { Buffer } from '../../src/pool/buffer.ts';
+import type { Buffer, Ranked } from '../../src/pool/buffer.ts';
 import { ConsumerPool, type PoolLimits, type PoolObserver, type Work } from '../../src/pool/consumer-pool.ts';
 import { FifoBuffer } from '../../src/pool/linked-buffer.ts';
 import { LoadMeter } from '../../src/pool/load-meter.ts';
@@ -7,10 +7,10 @@ import { ManualClock } from '../../src/testing/manual-clock.ts';
 type JobState = 'new' | 'claimed' | 'running' | 'ended';
 
 /** Work that writes down what happens to it. It goes on until somebody calls `end`, unless it has no end to wait for. */
-export class Job implements Work<Job> {
+export class Job implements Work<Job>, Ranked {
   next: Job | undefined = undefined;
   previous: Job | undefined = undefined;
-  sequence = 0;
+  slot = -1;
   state: JobState = 'new';
   readonly name: string;
   readonly priority: number;

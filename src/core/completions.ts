@@ -1,0 +1,66 @@
+import { err, type Result } from 'neverthrow';
+import { ProcessorError } from './errors.ts';
+import { toResult } from './results.ts';
+import type { Task } from './task.ts';
+
+const nativeThen = Promise.prototype.then;
+
+/** Told the outcome of a task that went on. */
+type OnEnd = (task: Task, result: Result<unknown, unknown>) => void;
+
+/**
+ * Brings the outcomes of promises back to their tasks. The handlers of a promise are a pair that is used again and
+ * again: a closure for each task would cost more than the rest of its way.
+ */
+export class Completions {
+  /** Every one that was made; those in use know what is under way. */
+  readonly #made: Completion[] = [];
+  readonly #free: Completion[] = [];
+  readonly #onEnd: OnEnd;
+
+  constructor(onEnd: OnEnd) {
+    this.#onEnd = onEnd;
+  }
+
+  /** Calls back when the promise settles. Throws nothing but what a promise that pretends to be one throws. */
+  follow(promise: Promise<unknown>, task: Task): void {
+    const completion = this.#free.pop() ?? this.#make();
+    nativeThen.call(promise, completion.onOk, completion.onErr);
+    completion.task = task;
+  }
+
+  /** The tasks that go on. */
+  underWay(): Task[] {
+    return this.#made.flatMap(({ task }) => task ?? []);
+  }
+
+  #make(): Completion {
+    const completion = new Completion(this.#free, this.#onEnd);
+    this.#made.push(completion);
+    return completion;
+  }
+}
+
+/** The handlers of one promise at a time. */
+class Completion {
+  task: Task | undefined = undefined;
+  readonly onOk: (value: unknown) => void;
+  readonly onErr: (reason: unknown) => void;
+
+  constructor(free: Completion[], onEnd: OnEnd) {
+    const take = (): Task => {
+      const task = this.task as Task;
+      this.task = undefined;
+      free.push(this);
+      return task;
+    };
+    this.onOk = (value) => {
+      const task = take();
+      onEnd(task, toResult(value, task.registration.key));
+    };
+    this.onErr = (reason) => {
+      const task = take();
+      onEnd(task, err(new ProcessorError(task.registration.key, reason)));
+    };
+  }
+}
