@@ -184,7 +184,7 @@ export class Dispatcher implements EventHost, TaskSink {
       if (position <= last) ordered = false;
       last = position;
     }
-    if (ordered) return [...selected];
+    if (ordered) return selected.slice();
     const once = [...new Set<AnyCollector>(selected)];
     return once.sort((a, b) => this.registrationOf(a).position - this.registrationOf(b).position);
   }
@@ -253,11 +253,12 @@ export class Dispatcher implements EventHost, TaskSink {
 
   /** Starts a task for each collector of a handover. `active` holds those that go on. */
   runAll(event: QueuedEvent, handover: Handover): void {
-    const registrations = handover.collectors.map((collector) => registrationOf(collector) as Registration);
-    event.active += registrations.length;
+    const { collectors } = handover;
+    event.active += collectors.length;
     // All of them before any of them runs: none may be shut down meanwhile.
-    for (const registration of registrations) registration.unfinished++;
-    for (const [at, registration] of registrations.entries()) {
+    for (const collector of collectors) (registrationOf(collector) as Registration).unfinished++;
+    for (let at = 0; at < collectors.length; at++) {
+      const registration = registrationOf(collectors[at] as AnyCollector) as Registration;
       if (event.status === 'settled') registration.taskEnded();
       else if (this.#runner.run(new Task(event, registration, handover, at, 1))) continue;
       event.active--;

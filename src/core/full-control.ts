@@ -49,14 +49,19 @@ export class FullControl {
     return --event.active > 0;
   }
 
-  /** The router's call that was under way is over, with a value or an error. */
-  over(underWay: UnderWay, settle: (event: QueuedEvent, call: RouterCall) => void): void {
-    const { event, call } = underWay.release();
+  /** A router's call that was under way has come to a value, or to what it threw. */
+  over(underWay: UnderWay, threw: boolean, value: unknown): void {
+    const { event, call } = underWay as { event: QueuedEvent; call: RouterCall };
+    underWay.event = undefined;
+    underWay.call = undefined;
     this.#free.push(underWay);
     if (call.over) return;
     this.#underWay.remove(underWay);
     call.timer?.cancel();
-    this.#end(event, call, settle);
+    call.over = true;
+    if (threw) this.fail(event, call, value);
+    else this.settle(event, call, value);
+    this.#left(event);
   }
 
   /** What the router returned is the outcome of the event. */
@@ -107,13 +112,13 @@ export class FullControl {
     const error = new RouterTimeoutError(`the router took longer than ${this.#timeout} ms (routerTimeout)`);
     call.timer = this.#clock.setTimer(() => {
       this.#underWay.remove(underWay);
-      this.#end(event, call, () => event.status !== 'settled' && this.#dispatcher.abandon(event, error));
+      call.over = true;
+      if (event.status !== 'settled') this.#dispatcher.abandon(event, error);
+      this.#left(event);
     }, this.#timeout);
   }
 
-  #end(event: QueuedEvent, call: RouterCall, settle: (event: QueuedEvent, call: RouterCall) => unknown): void {
-    call.over = true;
-    settle(event, call);
+  #left(event: QueuedEvent): void {
     if (--event.active === 0) this.#dispatcher.routed(event);
   }
 }
@@ -141,18 +146,10 @@ class UnderWay implements Rostered {
   }
 
   readonly onValue = (value: unknown): void => {
-    this.#control.over(this, (event, call) => this.#control.settle(event, call, value));
+    this.#control.over(this, false, value);
   };
 
   readonly onError = (thrown: unknown): void => {
-    this.#control.over(this, (event, call) => this.#control.fail(event, call, thrown));
+    this.#control.over(this, true, thrown);
   };
-
-  /** Lets go of the call, and returns it. */
-  release(): { event: QueuedEvent; call: RouterCall } {
-    const { event, call } = this as { event: QueuedEvent; call: RouterCall };
-    this.event = undefined;
-    this.call = undefined;
-    return { event, call };
-  }
 }
