@@ -3,6 +3,7 @@
  *
  * - `send(value, priority)` hands the value in and returns what the library returns for it
  * - `result(value)` does the same and returns a promise of the result; `read(result)` gives the plain value
+ * - `handle(value)` does the same and returns what the library gives to await later; `outcome(handle)` is its promise
  * - `idle()` resolves once all that was sent is done
  * - `pause()` and `resume()`, where the library has them
  * - `close()` ends it
@@ -20,6 +21,9 @@ async function settleAtOnce(value) {
 
 const asIs = (value) => value;
 const nothing = () => {};
+
+/** A library that gives a promise of the plain result. */
+const ofPromises = (queue) => ({ ...queue, handle: queue.result, outcome: asIs, read: asIs });
 
 export const contestants = {
   'collector-queue': (options) => ours(options),
@@ -44,13 +48,12 @@ export const contestants = {
       task(value).then((result) => done(null, result), done);
     };
     const queue = fastq(worker, concurrency);
-    return {
+    return ofPromises({
       send: (value) => queue.push(value, nothing),
       result: (value) =>
         new Promise((resolve, reject) => {
           queue.push(value, (error, result) => (error ? reject(error) : resolve(result)));
         }),
-      read: asIs,
       idle: () =>
         new Promise((resolve) => {
           queue.drain = resolve;
@@ -58,81 +61,76 @@ export const contestants = {
       pause: () => queue.pause(),
       resume: () => queue.resume(),
       close: nothing,
-    };
+    });
   },
 
   'fastq.promise': async ({ concurrency, task = settleAtOnce }) => {
     const { default: fastq } = await import('fastq');
     const queue = fastq.promise(task, concurrency);
-    return {
+    return ofPromises({
       send: (value) => queue.push(value),
       result: (value) => queue.push(value),
-      read: asIs,
       idle: () => queue.drained(),
       pause: () => queue.pause(),
       resume: () => queue.resume(),
       close: nothing,
-    };
+    });
   },
 
   'p-queue': async ({ concurrency, task = settleAtOnce }) => {
     const { default: PQueue } = await import('p-queue');
     const queue = new PQueue({ concurrency });
-    return {
+    return ofPromises({
       // The highest number comes first there.
       send: (value, priority) =>
         priority === undefined ? queue.add(() => task(value)) : queue.add(() => task(value), { priority: -priority }),
       result: (value) => queue.add(() => task(value)),
-      read: asIs,
       idle: () => queue.onIdle(),
       pause: () => queue.pause(),
       resume: () => queue.start(),
       close: nothing,
-    };
+    });
   },
 
   'p-limit': async ({ concurrency, task = settleAtOnce }) => {
     const { default: pLimit } = await import('p-limit');
     const limit = pLimit(concurrency);
     let sent = [];
-    return {
+    return ofPromises({
       send: (value) => sent.push(limit(task, value)),
       result: (value) => limit(task, value),
-      read: asIs,
       // It has no other way to tell that all is done.
       idle: async () => {
         await Promise.all(sent);
         sent = [];
       },
       close: nothing,
-    };
+    });
   },
 
   'async.queue': async ({ concurrency, task = settleAtOnce }) => {
     const { default: async } = await import('async');
     const queue = async.queue(task, concurrency);
-    return {
+    return ofPromises({
       // With a callback it makes no promise for the task.
       send: (value) => queue.push(value, nothing),
       result: (value) => queue.pushAsync(value),
-      read: asIs,
       idle: () => queue.drain(),
       pause: () => queue.pause(),
       resume: () => queue.resume(),
       close: nothing,
-    };
+    });
   },
 
   'async.priorityQueue': async ({ concurrency, task = settleAtOnce }) => {
     const { default: async } = await import('async');
     const queue = async.priorityQueue(task, concurrency);
-    return {
+    return ofPromises({
       send: (value, priority) => queue.push(value, priority, nothing),
       result: (value) => queue.pushAsync(value),
-      read: asIs,
       idle: () => queue.drain(),
       close: nothing,
-    };
+    });
   },
 };
 
@@ -153,6 +151,8 @@ async function ours({ concurrency, task = settleAtOnce, prepare = nothing, ...op
         priority === undefined ? new Payload(value, { keys: ['k'] }) : new Payload(value, { keys: ['k'], priority }),
       ),
     result: (value) => publisher.send(new Payload(value, { keys: ['k'] })).wait(),
+    handle: (value) => publisher.send(new Payload(value, { keys: ['k'] })),
+    outcome: (event) => event.wait(),
     read: (results) => results.first().unwrapOr(undefined),
     idle: () => queue.onIdle(),
     pause: () => queue.pause(),

@@ -20,8 +20,21 @@ export function drainedWindows(queue, count, size = 1_000) {
   });
 }
 
-/** Sends a window, awaits and reads each of its results, sends the next. */
+/** Sends a window, awaits and reads its results one after the other, sends the next. */
 export function awaitedWindows(queue, count, size = 1_000) {
+  return cost(count, async () => {
+    let sum = 0;
+    for (let sent = 0; sent < count; sent += size) {
+      const handles = [];
+      for (let value = sent; value < sent + size; value++) handles.push(queue.handle(value));
+      for (const handle of handles) sum += queue.read(await queue.outcome(handle));
+    }
+    if (sum !== (count * (count - 1)) / 2) throw new Error('wrong results');
+  });
+}
+
+/** Sends a window, awaits its results all at once with `Promise.all`, reads them, sends the next. */
+export function gatheredWindows(queue, count, size = 1_000) {
   return cost(count, async () => {
     let sum = 0;
     for (let sent = 0; sent < count; sent += size) {

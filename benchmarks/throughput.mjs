@@ -1,13 +1,14 @@
 /** What does a payload cost from its sending to its result, against other in-process queues? */
 
 import { contestants, isOurs } from './contestants.mjs';
-import { atOnce, awaitedWindows, collectGarbage, drainedWindows, scaled } from './loads.mjs';
+import { atOnce, awaitedWindows, collectGarbage, drainedWindows, gatheredWindows, scaled } from './loads.mjs';
 import { figure } from './wording.mjs';
 
 const loads = {
   'at-once': { title: '1,000,000 sends at once, then drained', run: atOnce, warmUp: 100_000 },
   drained: { title: 'windows of 1,000 sends, each drained', run: drainedWindows, warmUp: 200_000 },
-  awaited: { title: 'windows of 1,000 sends, every result awaited', run: awaitedWindows, warmUp: 200_000 },
+  awaited: { title: 'windows of 1,000 sends, each result awaited', run: awaitedWindows, warmUp: 200_000 },
+  gathered: { title: 'windows of 1,000 sends, all awaited by Promise.all', run: gatheredWindows, warmUp: 200_000 },
 };
 const concurrencies = [1, 16, 256, 1_000];
 const competing = [
@@ -21,21 +22,19 @@ const competing = [
 ];
 
 /** What is asked for: how many times as fast as a peer. */
+const askedOfAwaited = [
+  { peer: 'fastq.promise', must: 0.85, aim: 1.25 },
+  { peer: 'p-queue', must: 3.5, aim: 4.3 },
+  { peer: 'fastq.promise', contestant: 'collector-queue, custom router', must: 0.6, aim: 0.85 },
+];
 const asked = [
   { load: 'at-once', peer: 'fastq.promise', must: 2, aim: 5.5 },
   { load: 'at-once', peer: 'p-queue', must: 4, aim: 7.5 },
   { load: 'at-once', peer: 'fastq, callback', must: 0.6, aim: 1 },
   { load: 'drained', peer: 'fastq.promise', must: 1, aim: 1.6 },
   { load: 'drained', peer: 'p-queue', must: 4, aim: 6.5 },
-  { load: 'awaited', peer: 'fastq.promise', must: 0.85, aim: 1.25 },
-  { load: 'awaited', peer: 'p-queue', must: 3.5, aim: 4.3 },
-  {
-    load: 'awaited',
-    peer: 'fastq.promise',
-    contestant: 'collector-queue, custom router',
-    must: 0.6,
-    aim: 0.85,
-  },
+  ...askedOfAwaited.map((one) => ({ load: 'awaited', ...one })),
+  ...askedOfAwaited.map((one) => ({ load: 'gathered', ...one })),
 ];
 
 const idOf = (load, concurrency, contestant) => `${load}/${concurrency}/${contestant}`;

@@ -7,6 +7,12 @@ const NOWHERE = -1;
 /** Fewer slots than this are neither compacted nor let go of. */
 const SMALL = 64;
 
+/** What is compared, by slot. */
+interface Ranks {
+  priorities: Float64Array;
+  arrivals: Float64Array;
+}
+
 /**
  * Lowest priority number first, ties in order of arrival.
  *
@@ -25,24 +31,24 @@ export class PriorityBuffer<E extends Ranked> implements Buffer<E> {
   size = 0;
   readonly #heaps: readonly FastPriorityQueue<number>[];
   #entries: (E | undefined)[] = [];
-  #priorities: Float64Array = new Float64Array(SMALL);
-  #arrivals: Float64Array = new Float64Array(SMALL);
+  readonly #ranks: Ranks = { priorities: new Float64Array(SMALL), arrivals: new Float64Array(SMALL) };
   /** How many heaps still hold the slot. */
   #holders: Uint8Array = new Uint8Array(SMALL);
   #free: number[] = [];
   #arrived = 0;
 
   constructor(dropping = false) {
-    const urgent = new FastPriorityQueue<number>((a, b) => this.#precedes(a, b));
-    const expendable = new FastPriorityQueue<number>((a, b) => this.#precedes(b, a));
+    const ranks = this.#ranks;
+    const urgent = new FastPriorityQueue<number>((a, b) => precedes(ranks, a, b));
+    const expendable = new FastPriorityQueue<number>((a, b) => precedes(ranks, b, a));
     this.#heaps = dropping ? [urgent, expendable] : [urgent];
   }
 
   push(entry: E): void {
     const slot = this.#free.pop() ?? this.#newSlot();
     this.#entries[slot] = entry;
-    this.#priorities[slot] = entry.priority;
-    this.#arrivals[slot] = this.#arrived++;
+    this.#ranks.priorities[slot] = entry.priority;
+    this.#ranks.arrivals[slot] = this.#arrived++;
     this.#holders[slot] = this.#heaps.length;
     entry.slot = slot;
     for (const heap of this.#heaps) heap.add(slot);
@@ -90,12 +96,12 @@ export class PriorityBuffer<E extends Ranked> implements Buffer<E> {
   /** Moves what waits to the first slots, and lets go of the rest. */
   #rebuild(): void {
     const living = this.#entries.filter((entry) => entry !== undefined);
-    const ranks = living.map(({ slot }) => [this.#priorities[slot], this.#arrivals[slot]] as const);
+    const ranks = living.map(({ slot }) => [this.#ranks.priorities[slot], this.#ranks.arrivals[slot]] as const);
     this.#entries = [];
     this.#free = [];
     this.#resize(Math.max(SMALL, living.length));
     for (const [slot, entry] of living.entries()) {
-      [this.#priorities[slot], this.#arrivals[slot]] = ranks[slot] as [number, number];
+      [this.#ranks.priorities[slot], this.#ranks.arrivals[slot]] = ranks[slot] as [number, number];
       this.#holders[slot] = this.#heaps.length;
       this.#entries.push(entry);
       entry.slot = slot;
@@ -105,25 +111,26 @@ export class PriorityBuffer<E extends Ranked> implements Buffer<E> {
 
   #newSlot(): number {
     const slot = this.#entries.length;
-    if (slot === this.#priorities.length) this.#resize(slot * 2);
+    if (slot === this.#ranks.priorities.length) this.#resize(slot * 2);
     this.#entries.push(undefined);
     return slot;
   }
 
   #resize(capacity: number): void {
-    const kept = Math.min(capacity, this.#priorities.length);
+    const kept = Math.min(capacity, this.#ranks.priorities.length);
     const resized = <A extends Float64Array | Uint8Array>(old: A, made: A): A => {
       made.set(old.subarray(0, kept));
       return made;
     };
-    this.#priorities = resized(this.#priorities, new Float64Array(capacity));
-    this.#arrivals = resized(this.#arrivals, new Float64Array(capacity));
+    this.#ranks.priorities = resized(this.#ranks.priorities, new Float64Array(capacity));
+    this.#ranks.arrivals = resized(this.#ranks.arrivals, new Float64Array(capacity));
     this.#holders = resized(this.#holders, new Uint8Array(capacity));
   }
+}
 
-  #precedes(a: number, b: number): boolean {
-    const left = this.#priorities[a] as number;
-    const right = this.#priorities[b] as number;
-    return left < right || (left === right && (this.#arrivals[a] as number) < (this.#arrivals[b] as number));
-  }
+function precedes(ranks: Ranks, a: number, b: number): boolean {
+  const { priorities } = ranks;
+  const left = priorities[a] as number;
+  const right = priorities[b] as number;
+  return left < right || (left === right && (ranks.arrivals[a] as number) < (ranks.arrivals[b] as number));
 }
