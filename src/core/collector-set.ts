@@ -1,19 +1,31 @@
 import type { Clock } from '../schedule/clock.ts';
 import { settlesWithin } from '../schedule/time-limit.ts';
 import { type AnyCollector, Collector } from './collector.ts';
-import { describe, InvalidArgumentError, LifecycleError } from './errors.ts';
+import { describe, describeThrown, InvalidArgumentError, LifecycleError, RouterError } from './errors.ts';
+import { causesOf } from './lifecycle.ts';
 import { Registration } from './registration.ts';
 import { Router, type RouterClass } from './router.ts';
+
+/** A collector that belongs to the queue, and its place in the order of registration. */
+export interface Place {
+  readonly collector: AnyCollector;
+  readonly position: number;
+}
+
+/** Whose router a router is. */
+const routerOwners: WeakMap<Router, CollectorSet> = new WeakMap();
 
 /**
  * The collectors of a queue, in order of registration: which there are, which are set up, and the router that knows
  * them.
  */
 export class CollectorSet {
-  readonly #collectors: Map<string, AnyCollector> = new Map();
+  readonly #places: Map<string, Place> = new Map();
   readonly #router: Router | RouterClass;
   /** Those that are set up, in the order in which that happened; also those that are being removed. */
   readonly #registrations: Set<Registration> = new Set();
+  /** The calls of {@link CollectorSet.add} under way; none of them rejects. */
+  readonly #additions: Set<Promise<void>> = new Set();
   #positions = 0;
 
   /** @throws {@link InvalidArgumentError} for no collectors, what is no Collector, a key that occurs twice. */
@@ -30,61 +42,69 @@ export class CollectorSet {
   }
 
   keys(): string[] {
-    return [...this.#collectors.keys()];
+    return this.#inOrder().map(({ collector }) => collector.key);
   }
 
-  /** Takes the collector's key, without setting it up. */
-  reserve(collector: AnyCollector, argument: string): void {
+  /** Takes the collector's key and the last place, without setting it up. */
+  reserve(collector: AnyCollector, argument: string): Place {
     if (!(collector instanceof Collector)) throw new InvalidArgumentError(argument, 'a Collector', describe(collector));
-    if (this.#collectors.has(collector.key)) {
+    if (this.#places.has(collector.key)) {
       throw new InvalidArgumentError(argument, 'of a key of its own', `another "${collector.key}"`);
     }
-    this.#collectors.set(collector.key, collector);
-  }
-
-  has(collector: AnyCollector): boolean {
-    return this.#collectors.get(collector.key) === collector;
+    const place: Place = { collector, position: this.#positions++ };
+    this.#places.set(collector.key, place);
+    return place;
   }
 
   /** Lets the key go: the collector is not routed to any more. */
-  unreserve(key: string): AnyCollector | undefined {
-    const collector = this.#collectors.get(key);
-    this.#collectors.delete(key);
-    return collector;
+  unreserve(key: string): Place | undefined {
+    const place = this.#places.get(key);
+    this.#places.delete(key);
+    return place;
   }
 
-  /** A router that knows the collectors that are set up and not being removed. */
+  /** Undoes {@link CollectorSet.unreserve}. */
+  restore(place: Place): void {
+    this.#places.set(place.collector.key, place);
+  }
+
+  /** A router that knows the collectors that are set up and not being removed. Throws what the router throws. */
   router(): Router {
-    const serving = [...this.#registrations].filter(({ key, collector }) => this.#collectors.get(key) === collector);
+    const serving = [...this.#registrations].filter(
+      ({ key, collector }) => this.#places.get(key)?.collector === collector,
+    );
+    serving.sort((a, b) => a.position - b.position);
     const collectors = new Map(serving.map(({ key, collector }) => [key, collector]));
-    const router = this.#router instanceof Router ? this.#router : new this.#router(collectors);
+    const router = this.#router instanceof Router ? this.#claimed(this.#router) : new this.#router(collectors);
     router.refresh(collectors);
     return router;
   }
 
-  /**
-   * Sets all up, in order, until one fails or `stop` says so. Then those already up are shut down in reverse.
-   * Resolves to the failures, of the roll-back too.
-   */
-  async open(owner: object, clock: Clock, stop: () => boolean): Promise<unknown[]> {
-    for (const collector of this.#collectors.values()) {
-      try {
-        await this.openOne(collector, owner);
-      } catch (error) {
-        return [error, ...(await this.close(clock, Number.POSITIVE_INFINITY))];
-      }
-      if (stop()) return this.close(clock, Number.POSITIVE_INFINITY);
+  /** Sets all up, in order, until one fails, which it throws as a {@link LifecycleError}, or `stop` says so. */
+  async open(owner: object, stop: () => boolean): Promise<void> {
+    for (const place of this.#inOrder()) {
+      await this.#openOne(place, owner);
+      if (stop()) return;
     }
-    return [];
   }
 
-  async openOne(collector: AnyCollector, owner: object): Promise<void> {
-    this.#registrations.add(await Registration.open(collector, this.#positions++, owner));
+  /**
+   * Adds a collector to a queue that is up: sets it up, then calls `connect`, which is to make it known to the router.
+   * If that throws, or the collector was removed meanwhile, it is shut down again.
+   */
+  add(collector: AnyCollector, owner: object, connect: () => void): Promise<void> {
+    const added = this.#add(this.reserve(collector, 'addCollector: collector'), owner, connect);
+    const ended = added.catch(() => undefined).finally(() => this.#additions.delete(ended));
+    this.#additions.add(ended);
+    return added;
   }
 
   /** Shuts all down, in reverse, each within the limit: one that never returns does not keep the others. */
   async close(clock: Clock, timeout: number): Promise<unknown[]> {
     const errors: unknown[] = [];
+    if (this.#additions.size > 0 && !(await settlesWithin(Promise.all(this.#additions), clock, timeout))) {
+      errors.push(new Error(`a collector that is being added was not set up within ${timeout} ms`));
+    }
     for (const registration of [...this.#registrations].reverse()) {
       try {
         if (!(await settlesWithin(registration.close(), clock, timeout))) {
@@ -95,6 +115,7 @@ export class CollectorSet {
       }
       this.#registrations.delete(registration);
     }
+    if (this.#router instanceof Router) routerOwners.delete(this.#router);
     return errors;
   }
 
@@ -114,5 +135,48 @@ export class CollectorSet {
     } finally {
       this.#registrations.delete(registration);
     }
+  }
+
+  #inOrder(): Place[] {
+    return [...this.#places.values()].sort((a, b) => a.position - b.position);
+  }
+
+  async #add(place: Place, owner: object, connect: () => void): Promise<void> {
+    const { collector } = place;
+    const letGo = (): void => {
+      if (this.#places.get(collector.key) === place) this.#places.delete(collector.key);
+    };
+    await this.#openOne(place, owner).catch((error) => {
+      letGo();
+      throw error;
+    });
+    try {
+      if (this.#places.get(collector.key) !== place) {
+        const message = `collector "${collector.key}" was removed while it was set up`;
+        throw new LifecycleError(message, [new Error(message)]);
+      }
+      connect();
+    } catch (error) {
+      letGo();
+      await this.closeOne(collector);
+      throw error;
+    }
+  }
+
+  async #openOne({ collector, position }: Place, owner: object): Promise<void> {
+    try {
+      this.#registrations.add(await Registration.open(collector, position, owner));
+    } catch (error) {
+      const message = `collector "${collector.key}" could not be set up: ${describeThrown(error)}`;
+      throw new LifecycleError(message, causesOf(error));
+    }
+  }
+
+  /** A router that two queues share would tell each the collectors of the other. */
+  #claimed(router: Router): Router {
+    const owner = routerOwners.get(router) ?? this;
+    if (owner !== this) throw new RouterError('the router serves another queue that was not shut down');
+    routerOwners.set(router, this);
+    return router;
   }
 }

@@ -6,7 +6,7 @@ import type { QueueEventSource } from '../queue-events/queue-events.ts';
 import type { Clock } from '../schedule/clock.ts';
 import { type AnyCollector, registrationOf } from './collector.ts';
 import { asRouterError, RouterError, UnroutedError } from './errors.ts';
-import type { EventHost, EventStatus, Extras, QueuedEvent } from './event.ts';
+import type { EventHost, Extras, QueuedEvent } from './event.ts';
 import { FullControl } from './full-control.ts';
 import { Handover } from './handover.ts';
 import type { Ledger } from './ledger.ts';
@@ -138,6 +138,7 @@ export class Dispatcher implements EventHost, TaskSink {
     for (const event of this.#pool.unstarted()) this.giveUp(event, error);
     for (const event of this.#runner.underWay()) this.giveUp(event, error);
     for (const event of this.#fullControl.underWay()) this.giveUp(event, error);
+    this.#fullControl.unlimit();
   }
 
   /** Settles everything that waits. Returns how many that were. */

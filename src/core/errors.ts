@@ -34,7 +34,7 @@ export abstract class CollectorQueueError extends Error {
   /** Whether sending the same payload again may succeed. */
   readonly retryable: boolean = false;
 
-  constructor(message: string, options?: ErrorOptions) {
+  constructor(message: string, options?: { readonly cause?: unknown }) {
     super(message, options);
     this.name = new.target.name;
   }

@@ -1,5 +1,5 @@
 import { checkFunction } from './checks.ts';
-import { describe, InvalidArgumentError } from './errors.ts';
+import { describe, describeThrown, InvalidArgumentError, LifecycleError, QueueClosedError } from './errors.ts';
 
 /**
  * Sets a collector up before its first payload and shuts it down after its last.
@@ -76,9 +76,33 @@ async function fillOrUndo(context: object, extension: unknown, undo: Shutdown): 
   try {
     fill(context, extension);
   } catch (thrown) {
-    await undo();
+    try {
+      await undo();
+    } catch (undone) {
+      throw new UndoFailure([thrown, undone]);
+    }
     throw thrown;
   }
+}
+
+/** A set-up failed, and so did what undoes it. */
+class UndoFailure extends Error {
+  readonly #causes: readonly unknown[];
+
+  constructor(causes: readonly unknown[]) {
+    super(describeThrown(causes[0]));
+    this.#causes = causes;
+  }
+
+  /** Does not look at what users threw, which may be hostile. */
+  static causesOf(failure: unknown): readonly unknown[] {
+    return typeof failure === 'object' && failure !== null && #causes in failure ? failure.#causes : [failure];
+  }
+}
+
+/** What {@link setUp} met with, in the order in which it happened. */
+export function causesOf(failure: unknown): readonly unknown[] {
+  return UndoFailure.causesOf(failure);
 }
 
 type AnyGenerator = AsyncGenerator<unknown, void, void> | Generator<unknown, void, void>;
@@ -119,4 +143,12 @@ export function freshContext(given: object | undefined): Record<string, unknown>
 /** @throws {@link InvalidArgumentError} for anything but a plain object, whose copy would lose something. */
 export function checkContext(owner: string, context: unknown): void {
   if (!isPlain(context)) throw new InvalidArgumentError(`${owner}: context`, 'a plain object', describe(context));
+}
+
+/** A failed start, with what failed when it was undone; that it was given up is no failure. */
+export function withUndone(error: unknown, undone: readonly unknown[]): unknown {
+  if (undone.length === 0) return error;
+  if (error instanceof QueueClosedError) return new LifecycleError(error.message, undone);
+  const causes = error instanceof LifecycleError ? error.errors : [error];
+  return new LifecycleError(describeThrown(error), [...causes, ...undone]);
 }

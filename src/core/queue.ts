@@ -7,13 +7,13 @@ import { CollectorSet } from './collector-set.ts';
 import {
   asRouterError,
   describe,
-  describeThrown,
   InvalidArgumentError,
   LifecycleError,
   QueueAbortedError,
   QueueClosedError,
   ShutdownTimeoutError,
 } from './errors.ts';
+import { withUndone } from './lifecycle.ts';
 import { reportError } from './log.ts';
 import { loadOf, logMetrics, type MetricsReader, type QueueMetrics } from './metrics.ts';
 import { type QueueOptions, type QueueSettings, resolveOptions } from './options.ts';
@@ -54,6 +54,10 @@ export class CollectorQueue<C extends AnyCollector = any, T = AnyTopics> {
   #closing: Promise<void> = Promise.resolve();
   /** A shutdown was asked for while the queue starts. */
   #stopRequested = false;
+  /** What was asked for last while the queue closes: to be initialised again. */
+  #reopenRequested = false;
+  /** What failed when the last start was undone. */
+  #undone: readonly unknown[] = [];
 
   /**
    * @param collectors - at least one; keys must differ
@@ -116,10 +120,11 @@ export class CollectorQueue<C extends AnyCollector = any, T = AnyTopics> {
    */
   initQueue(): Promise<void> {
     if (this.#state === 'starting' || this.#state === 'running') return this.#starting;
-    if (this.#state === 'closing') return this.#closing.catch(() => undefined).then(() => this.initQueue());
+    if (this.#state === 'closing') return this.#reopen();
     const before = this.#state;
     this.#state = 'starting';
     this.#stopRequested = false;
+    this.#undone = [];
     this.#starting = this.#start(before);
     return this.#starting;
   }
@@ -138,11 +143,12 @@ export class CollectorQueue<C extends AnyCollector = any, T = AnyTopics> {
     switch (this.#state) {
       case 'starting':
         this.#stopRequested = true;
-        return this.#starting.catch(() => undefined);
+        return this.#stopStarting(timeout);
       case 'running':
         this.#state = 'closing';
         this.#closing = this.#shutDown(this.#run as QueueRun, drain, timeout);
     }
+    this.#reopenRequested = false;
     return this.#closing;
   }
 
@@ -228,20 +234,9 @@ export class CollectorQueue<C extends AnyCollector = any, T = AnyTopics> {
   async addCollector(collector: AnyCollector): Promise<void> {
     if (this.#state === 'starting') await this.#starting.catch(() => undefined);
     if (this.#state === 'closing') throw new QueueClosedError('the queue is shutting down: no collector can be added');
-    this.#collectors.reserve(collector, 'addCollector: collector');
     const run = this.#up;
-    if (run === undefined) return;
-    try {
-      await this.#collectors.openOne(collector, run.ledger);
-    } catch (error) {
-      if (this.#collectors.has(collector)) this.#collectors.unreserve(collector.key);
-      throw new LifecycleError(`collector "${collector.key}" could not be set up`, [error]);
-    }
-    const cause = this.#whyNotAdd(collector, run);
-    if (cause === undefined) return;
-    if (this.#collectors.has(collector)) this.#collectors.unreserve(collector.key);
-    await this.#collectors.closeOne(collector);
-    throw cause;
+    if (run === undefined) this.#collectors.reserve(collector, 'addCollector: collector');
+    else await this.#collectors.add(collector, run.ledger, () => this.#connectAdded(run));
   }
 
   /**
@@ -252,33 +247,24 @@ export class CollectorQueue<C extends AnyCollector = any, T = AnyTopics> {
   async removeCollector(key: string): Promise<boolean> {
     checkName('removeCollector: key', key);
     if (this.#state === 'starting') await this.#starting.catch(() => undefined);
-    const collector = this.#collectors.unreserve(key);
-    if (collector === undefined) return false;
+    const place = this.#collectors.unreserve(key);
+    if (place === undefined) return false;
     try {
-      this.#up?.dispatcher.use(this.#collectors.router());
-    } catch (thrown) {
-      this.#collectors.reserve(collector, 'removeCollector: key');
-      throw asRouterError(thrown);
+      if (this.#up !== undefined) this.#connect(this.#up);
+    } catch (error) {
+      this.#collectors.restore(place);
+      throw error;
     }
-    await this.#collectors.closeOne(collector);
+    await this.#collectors.closeOne(place.collector);
     return true;
   }
 
-  /** Lets a collector that was set up take part, or says why it cannot. */
-  #whyNotAdd(collector: AnyCollector, run: QueueRun): Error | undefined {
+  /** Lets a collector that was set up take part. */
+  #connectAdded(run: QueueRun): void {
     if (this.#run !== run || this.#state !== 'running') {
-      return new QueueClosedError('the queue was shut down while the collector was set up');
+      throw new QueueClosedError('the queue was shut down while the collector was set up');
     }
-    if (!this.#collectors.has(collector)) {
-      const message = `collector "${collector.key}" was removed while it was set up`;
-      return new LifecycleError(message, [new Error(message)]);
-    }
-    try {
-      run.dispatcher.use(this.#collectors.router());
-      return undefined;
-    } catch (thrown) {
-      return asRouterError(thrown);
-    }
+    this.#connect(run);
   }
 
   /** The run while the queue is up. */
@@ -291,18 +277,14 @@ export class CollectorQueue<C extends AnyCollector = any, T = AnyTopics> {
     let run: QueueRun | undefined;
     try {
       run = new QueueRun(this.#settings, this.#events);
-      const errors = await this.#collectors.open(run.ledger, clock, () => this.#stopRequested);
-      if (errors.length > 0)
-        throw new LifecycleError(`the collectors could not be set up: ${describeThrown(errors[0])}`, errors);
-      await this.#connect(run);
-      if (this.#stopRequested) {
-        await this.#collectors.close(clock, Number.POSITIVE_INFINITY);
-        throw new QueueClosedError('the queue was shut down while it was being initialised');
-      }
+      await this.#collectors.open(run.ledger, () => this.#stopRequested);
+      if (this.#stopRequested) throw new QueueClosedError('the queue was shut down while it was being initialised');
+      this.#connect(run);
     } catch (error) {
+      this.#undone = await this.#collectors.close(clock, Number.POSITIVE_INFINITY);
       run?.stop();
       this.#state = before;
-      throw error;
+      throw withUndone(error, this.#undone);
     }
     this.#run = run;
     this.#door.intake = run.intake;
@@ -312,16 +294,30 @@ export class CollectorQueue<C extends AnyCollector = any, T = AnyTopics> {
     this.#stopLogging = logMetrics(run.metricsReader(), this.#settings);
   }
 
-  /** Gives the run its router; a router that cannot be made undoes the set-up. */
-  async #connect(run: QueueRun): Promise<void> {
+  /** Gives the run a router that knows the collectors as they are now. */
+  #connect(run: QueueRun): void {
     try {
       run.dispatcher.use(this.#collectors.router());
     } catch (thrown) {
-      const errors = await this.#collectors.close(this.#settings.clock, Number.POSITIVE_INFINITY);
-      if (errors.length > 0)
-        throw new LifecycleError('the router could not be made', [asRouterError(thrown), ...errors]);
       throw asRouterError(thrown);
     }
+  }
+
+  /** A shutdown during the start, which undoes itself as soon as the set-up under way ends. */
+  async #stopStarting(timeout: number): Promise<void> {
+    const ended = this.#starting.catch(() => undefined);
+    if (!(await settlesWithin(ended, this.#settings.clock, timeout))) {
+      const message = `the set-up under way did not end within ${timeout} ms; it will be undone when it does`;
+      throw new LifecycleError(message, [new Error(message)]);
+    }
+    if (this.#undone.length > 0) throw new LifecycleError('not every collector was shut down', this.#undone);
+  }
+
+  async #reopen(): Promise<void> {
+    this.#reopenRequested = true;
+    await this.#closing.catch(() => undefined);
+    if (this.#reopenRequested) return this.initQueue();
+    throw new QueueClosedError('the queue was shut down before it was initialised again');
   }
 
   async #shutDown(run: QueueRun, drain: boolean, timeout: number): Promise<void> {

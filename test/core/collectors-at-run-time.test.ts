@@ -55,7 +55,11 @@ describe('adding a collector', () => {
     });
     const error = (await rejectionOf(queue.addCollector(failing))) as LifecycleError;
     expect(error).toBeInstanceOf(LifecycleError);
-    expect(error).toMatchObject({ errors: [fault], cause: fault, message: 'collector "b" could not be set up' });
+    expect(error).toMatchObject({
+      errors: [fault],
+      cause: fault,
+      message: 'collector "b" could not be set up: Error: no disk',
+    });
     expect(queue.collectorKeys).toEqual(['a']);
     expect((await publisher.publish(1).wait()).keys()).toEqual(['a']);
     await queue.addCollector(new Collector('b', () => 'other b'));
@@ -109,10 +113,11 @@ describe('adding a collector', () => {
     const { queue } = await started([telling('a', entries)]);
     const added = rejectionOf(queue.addCollector(slow));
     await begun.promise;
-    await queue.shutDownQueue();
+    const closing = queue.shutDownQueue();
     open.open();
     expect(await added).toMatchObject({ code: ErrorCode.QUEUE_CLOSED });
-    expect(entries).toEqual(['a up', 'a down', 'b down']);
+    await closing;
+    expect(entries).toEqual(['a up', 'b down', 'a down']);
     expect(queue.collectorKeys).toEqual(['a']);
   });
 

@@ -350,12 +350,12 @@ describe('shutting down', () => {
     expect(queue.consumerCount).toBe(0);
   });
 
-  test('during initQueue makes it reject with what the roll-back failed with', async () => {
+  test('during initQueue makes both reject with what the roll-back failed with', async () => {
     const fault = new Error('will not close');
     const diary = new Diary();
     const queue = new CollectorQueue([diary.object('a', { shutdown: fault })]);
     const starting = rejectionOf(queue.initQueue());
-    await queue.shutDownQueue();
+    expect(await rejectionOf(queue.shutDownQueue())).toMatchObject({ code: 'CQ_LIFECYCLE', errors: [fault] });
     expect(await starting).toMatchObject({ code: 'CQ_LIFECYCLE', errors: [fault] });
   });
 

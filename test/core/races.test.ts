@@ -1,5 +1,17 @@
-import { Collector, type CollectorEvent, CollectorQueue, Payload, Router } from 'collector-queue';
+import {
+  type AnyCollector,
+  Collector,
+  type CollectorEvent,
+  CollectorQueue,
+  InvalidArgumentError,
+  LifecycleError,
+  Payload,
+  QueueClosedError,
+  Router,
+  SimpleRouter,
+} from 'collector-queue';
 import { describe, expect, test } from 'vitest';
+import { ManualClock } from '../../src/testing/manual-clock.ts';
 
 describe('a queue stands', () => {
   test('a shutdown that comes at any microtask of its start: what was set up is shut down', async () => {
@@ -97,4 +109,168 @@ describe('a queue stands', () => {
     expect((await event.wait()).length).toBe(2);
     await queue.shutDownQueue({ timeout: 0 });
   });
+});
+
+describe('what was asked for last counts', () => {
+  test('a shutdown during a shutdown cancels the initialisation that was asked for in between', async () => {
+    const queue = new CollectorQueue([new Collector('a', () => 1)]);
+    await queue.initQueue();
+    const closing = queue.shutDownQueue();
+    const again = queue.initQueue();
+    await Promise.all([closing, queue.shutDownQueue()]);
+    await expect(again).rejects.toThrow(QueueClosedError);
+    expect(queue.consumerCount).toBe(0);
+    await queue.run(async (publisher) => {
+      expect((await publisher.publish(1).wait()).isOk()).toBe(true);
+    });
+  });
+
+  test('an initialisation that was asked for during a shutdown follows it', async () => {
+    const queue = new CollectorQueue([new Collector('a', () => 1)]);
+    await queue.initQueue();
+    const closing = queue.shutDownQueue();
+    await Promise.all([closing, queue.initQueue(), queue.initQueue()]);
+    expect(queue.consumerCount).toBe(1);
+    await queue.shutDownQueue();
+  });
+});
+
+describe('adding collectors', () => {
+  const slow = (key: string) => {
+    let finish: () => void = () => undefined;
+    const setup = () =>
+      new Promise<void>((resolve) => {
+        finish = resolve;
+      });
+    let down = 0;
+    const collector = new Collector(key, () => key, { lifecycle: { setup, shutdown: () => void down++ } });
+    return { collector, finish: () => finish(), shutDowns: () => down };
+  };
+
+  test('a shutdown waits for a collector that is being added, which is free afterwards', async () => {
+    const { collector, finish, shutDowns } = slow('late');
+    const queue = new CollectorQueue([new Collector('a', () => 1)]);
+    await queue.initQueue();
+    const adding = expect(queue.addCollector(collector)).rejects.toThrow(QueueClosedError);
+    let closed = false;
+    const closing = queue.shutDownQueue().then(() => {
+      closed = true;
+    });
+    await new Promise(setImmediate);
+    expect(closed).toBe(false);
+    finish();
+    await Promise.all([adding, closing]);
+    expect(shutDowns()).toBe(1);
+    const other = new CollectorQueue([collector]);
+    const starting = other.initQueue();
+    finish();
+    await starting;
+    await other.shutDownQueue();
+  });
+
+  test('a shutdown gives up on a collector that is never set up, and says so', async () => {
+    const clock = new ManualClock();
+    const { collector } = slow('never');
+    const queue = new CollectorQueue([new Collector('a', () => 1)], { clock });
+    await queue.initQueue();
+    void queue.addCollector(collector).catch(() => undefined);
+    const closing = expect(queue.shutDownQueue({ timeout: 50 })).rejects.toThrow(LifecycleError);
+    await clock.advance(50);
+    await closing;
+  });
+
+  test('keys, results and broadcasts go by the order in which the collectors were added, not set up', async () => {
+    const { collector, finish } = slow('slow');
+    const queue = new CollectorQueue([new Collector('a', () => 'a')]);
+    await queue.initQueue();
+    const adding = queue.addCollector(collector);
+    await queue.addCollector(new Collector('quick', () => 'quick'));
+    finish();
+    await adding;
+    const results = await queue.getPublisher().publish(1).wait();
+    expect(results.keys()).toEqual(['a', 'slow', 'quick']);
+    expect(queue.collectorKeys).toEqual(['a', 'slow', 'quick']);
+    await queue.shutDownQueue();
+  });
+
+  test('a collector that cannot be removed keeps its place', async () => {
+    class Picky extends SimpleRouter {
+      override refresh(collectors: ReadonlyMap<string, AnyCollector>): void {
+        if (collectors.size < 3) throw new Error('too few');
+        super.refresh(collectors);
+      }
+    }
+    const make = (key: string) => new Collector(key, () => key);
+    const queue = new CollectorQueue([make('a'), make('b'), make('c')], { router: new Picky() });
+    await queue.initQueue();
+    await expect(queue.removeCollector('a')).rejects.toThrow('too few');
+    expect(queue.collectorKeys).toEqual(['a', 'b', 'c']);
+    expect((await queue.getPublisher().publish(1).wait()).keys()).toEqual(['a', 'b', 'c']);
+    await queue.shutDownQueue();
+  });
+});
+
+describe('a shutdown during a start', () => {
+  test('gives up on a set-up that never ends after its timeout', async () => {
+    const clock = new ManualClock();
+    const queue = new CollectorQueue(
+      [new Collector('a', () => 1, { lifecycle: { setup: () => new Promise(() => 0) } })],
+      {
+        clock,
+      },
+    );
+    void queue.initQueue().catch(() => undefined);
+    const closing = expect(queue.shutDownQueue({ timeout: 70 })).rejects.toThrow('did not end within 70 ms');
+    await clock.advance(70);
+    await closing;
+  });
+
+  test('rejects if what was set up cannot be shut down', async () => {
+    const lifecycle = {
+      setup: () => undefined,
+      shutdown: () => {
+        throw new Error('stuck');
+      },
+    };
+    const queue = new CollectorQueue([new Collector('a', () => 1, { lifecycle })]);
+    const starting = expect(queue.initQueue()).rejects.toMatchObject({ errors: [new Error('stuck')] });
+    await expect(queue.shutDownQueue()).rejects.toMatchObject({ errors: [new Error('stuck')] });
+    await starting;
+  });
+});
+
+test('an undo that fails does not hide what it was to undo', async () => {
+  const lifecycle = {
+    setup: () => 7 as never,
+    shutdown: () => {
+      throw new Error('cannot undo');
+    },
+  };
+  const queue = new CollectorQueue([new Collector('odd', () => 1, { lifecycle })]);
+  await expect(queue.initQueue()).rejects.toMatchObject({
+    message: expect.stringContaining('collector "odd" could not be set up'),
+    errors: [expect.any(InvalidArgumentError), new Error('cannot undo')],
+  });
+});
+
+test('no timer is left of a router that was still at work at the shutdown', async () => {
+  class Endless extends Router {
+    select(): never[] {
+      return [];
+    }
+
+    override handleEvent(): Promise<never> {
+      return new Promise(() => undefined);
+    }
+  }
+  const clock = new ManualClock();
+  const queue = new CollectorQueue([new Collector('a', () => 1)], { clock, router: Endless, routerTimeout: 60_000 });
+  await queue.initQueue();
+  const event = queue.getPublisher().publish(1);
+  await new Promise(setImmediate);
+  const closing = queue.shutDownQueue({ drain: false, timeout: 5 });
+  await clock.advance(5);
+  await closing;
+  expect(event.getResult()?.isOk()).toBe(false);
+  expect(clock.pendingTimers).toBe(0);
 });

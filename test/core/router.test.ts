@@ -259,23 +259,16 @@ describe('a router given', () => {
     },
   );
 
-  test('as one instance to two queues never makes one queue call the collectors of the other', async () => {
+  test('as one instance to two queues is refused by the second until the first was shut down', async () => {
     const router = new SimpleRouter();
-    const called: string[] = [];
-    const made = (key: string): Collector => new Collector(key, () => called.push(key));
-    const first = await started([made('first')], { router });
-    const second = await started([made('second')], { router });
-    const wrong = await first.publisher.publish(1).wait();
-    expect(called).toEqual([]);
-    expect(wrong.first()._unsafeUnwrapErr()).toMatchObject({ code: ErrorCode.ROUTER });
-    await second.publisher.publish(1).wait();
-    expect(called).toEqual(['second']);
-    await second.queue.shutDownQueue();
-    const alone = first.publisher.publish(1);
-    await first.clock.turn();
-    expect(alone.status).toBe('settled');
-    expect(first.queue.getMetrics().busy).toBe(0);
-    await first.queue.shutDownQueue();
+    const [one, other] = ['one', 'other'].map((key) => new CollectorQueue([new Collector(key, () => key)], { router }));
+    await one?.initQueue();
+    expect(await rejectionOf((other as CollectorQueue).initQueue())).toMatchObject({ code: ErrorCode.ROUTER });
+    expect((await one?.getPublisher().publish(1).wait())?.first()).toEqual(ok('one'));
+    await one?.shutDownQueue();
+    await other?.run(async (publisher) => {
+      expect((await publisher.publish(1).wait()).first()).toEqual(ok('other'));
+    });
   });
 });
 
