@@ -33,8 +33,10 @@ export {
   CancelledError,
   ClearedError,
   CollectorQueueError,
+  DeliveryTimeoutError,
   DroppedError,
   ErrorCode,
+  ExpiredError,
   InvalidArgumentError,
   LifecycleError,
   NotInitializedError,
@@ -43,6 +45,7 @@ export {
   QueueAbortedError,
   QueueClosedError,
   QueueFullError,
+  RevokedError,
   RouterError,
   RouterTimeoutError,
   ShutdownTimeoutError,
@@ -50,21 +53,24 @@ export {
   WaitTimeoutError,
 } from './core/errors.ts';
 export type { CollectorEvent, EventStatus, WaitOptions } from './core/event.ts';
+export type { ResultsOptions } from './core/kept-results.ts';
 export type { Extension, Lifecycle, LifecycleGenerator, LifecycleObject } from './core/lifecycle.ts';
 export type { Logger } from './core/log.ts';
 export type { QueueMetrics } from './core/metrics.ts';
 export type { QueueOptions } from './core/options.ts';
 export type { PayloadOptions } from './core/payload.ts';
 export { Payload } from './core/payload.ts';
-export type { SendWhenReadyOptions } from './core/publisher.ts';
 export { EventPublisher } from './core/publisher.ts';
+export type { RevokeOptions } from './core/queue.ts';
 export { CollectorQueue } from './core/queue.ts';
 export type { AnyResultOf, Outcome, Outcomes, ResultOf } from './core/results.ts';
 export { ResultList } from './core/results.ts';
 export type { Collectors, Deliver, RouterClass } from './core/router.ts';
 export { Router } from './core/router.ts';
+export type { EveryOptions } from './core/schedules.ts';
 export type { ShutdownOptions } from './core/shutdown-options.ts';
 export { SimpleRouter } from './core/simple-router.ts';
+export type { CollectorTaskOptions, RetryOptions, SendOptions, TaskOptions } from './core/task-options.ts';
 export type {
   AnyTopics,
   Explained,
@@ -85,18 +91,31 @@ export type {
   WithKey,
 } from './core/types.ts';
 export { topicTypes } from './core/types.ts';
+export type { RetryTaskOptions } from './policies/control.ts';
+export { CancelTask, RetryTask, TaskControl } from './policies/control.ts';
+export type { DeadLetter } from './policies/dead-letter.ts';
 export type { PolicyTask, TaskPolicy } from './policies/policy.ts';
 export type {
   EndedTaskQueueEvent,
   FailedPayloadQueueEvent,
   FailedTaskQueueEvent,
   InternalErrorQueueEvent,
+  LockedQueueEvent,
   PayloadQueueEvent,
+  PeriodicQueueEvent,
   QueueEventBase,
   QueueEventMap,
+  RevokedQueueEvent,
+  SaturatedQueueEvent,
   ScaledQueueEvent,
+  ScheduledQueueEvent,
+  SchedulingPeriodicQueueEvent,
   TaskQueueEvent,
+  TroubledTaskQueueEvent,
 } from './queue-events/names.ts';
 export { QueueEventName } from './queue-events/names.ts';
 export type { QueueEventListener, QueueEvents } from './queue-events/queue-events.ts';
+export type { QueueEventStream } from './queue-events/stream.ts';
+export type { StreamOptions } from './queue-events/stream-options.ts';
 export type { Clock, Timer } from './schedule/clock.ts';
+export type { PeriodicHandle, PeriodicOptions } from './schedule/periodic.ts';

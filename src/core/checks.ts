@@ -52,6 +52,22 @@ export function checkFunction(name: string, value: unknown, expected = 'a functi
   if (typeof value !== 'function') throw new InvalidArgumentError(name, expected, describe(value));
 }
 
+/** @throws {@link InvalidArgumentError} for anything but an AbortSignal or nothing. */
+export function checkSignal(owner: string, signal: unknown): void {
+  if (signal === undefined || signal instanceof AbortSignal) return;
+  throw new InvalidArgumentError(`${owner}: signal`, 'an AbortSignal', describe(signal));
+}
+
+/** A Date can hold no time farther from the Unix epoch, in milliseconds. */
+const FARTHEST_TIME = 8.64e15;
+
+/** A point in time, as milliseconds since the Unix epoch. */
+export function checkTime(name: string, time: unknown): number {
+  const milliseconds = time instanceof Date ? time.getTime() : time;
+  if (typeof milliseconds === 'number' && Math.abs(milliseconds) <= FARTHEST_TIME) return milliseconds;
+  throw new InvalidArgumentError(name, 'a valid Date, or milliseconds since the Unix epoch', describe(time));
+}
+
 /** An options object with no names but the known ones; an unknown name is refused with the nearest right one. */
 export function checkOptions<T extends object>(owner: string, value: unknown, known: readonly (keyof T & string)[]): T {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {

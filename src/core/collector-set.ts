@@ -5,11 +5,18 @@ import { describe, describeThrown, InvalidArgumentError, LifecycleError, RouterE
 import { causesOf } from './lifecycle.ts';
 import { Registration } from './registration.ts';
 import { Router, type RouterClass } from './router.ts';
+import type { TaskPlanner } from './task-planner.ts';
 
 /** A collector that belongs to the queue, and its place in the order of registration. */
 export interface Place {
   readonly collector: AnyCollector;
   readonly position: number;
+}
+
+/** The run of a queue for which collectors are set up. */
+export interface Owner {
+  readonly ledger: object;
+  readonly planner: TaskPlanner;
 }
 
 /** Whose router a router is. */
@@ -39,10 +46,15 @@ export class CollectorSet {
     }
     this.#router = router;
     for (const [at, collector] of collectors.entries()) this.reserve(collector, `CollectorQueue: collectors[${at}]`);
+    for (const collector of collectors) this.#checkDeadLetter(collector);
   }
 
   keys(): string[] {
     return this.#inOrder().map(({ collector }) => collector.key);
+  }
+
+  has(key: string): boolean {
+    return this.#places.has(key);
   }
 
   /** Takes the collector's key and the last place, without setting it up. */
@@ -53,6 +65,18 @@ export class CollectorSet {
     }
     const place: Place = { collector, position: this.#positions++ };
     this.#places.set(collector.key, place);
+    return place;
+  }
+
+  /** The same for a collector that comes later. */
+  register(collector: AnyCollector): Place {
+    const place = this.reserve(collector, 'addCollector: collector');
+    try {
+      this.#checkDeadLetter(collector);
+    } catch (error) {
+      this.unreserve(collector.key);
+      throw error;
+    }
     return place;
   }
 
@@ -81,7 +105,7 @@ export class CollectorSet {
   }
 
   /** Sets all up, in order, until one fails, which it throws as a {@link LifecycleError}, or `stop` says so. */
-  async open(owner: object, stop: () => boolean): Promise<void> {
+  async open(owner: Owner, stop: () => boolean): Promise<void> {
     for (const place of this.#inOrder()) {
       await this.#openOne(place, owner);
       if (stop()) return;
@@ -92,8 +116,8 @@ export class CollectorSet {
    * Adds a collector to a queue that is up: sets it up, then calls `connect`, which is to make it known to the router.
    * If that throws, or the collector was removed meanwhile, it is shut down again.
    */
-  add(collector: AnyCollector, owner: object, connect: () => void): Promise<void> {
-    const added = this.#add(this.reserve(collector, 'addCollector: collector'), owner, connect);
+  add(collector: AnyCollector, owner: Owner, connect: () => void): Promise<void> {
+    const added = this.#add(this.register(collector), owner, connect);
     const ended = added.catch(() => undefined).finally(() => this.#additions.delete(ended));
     this.#additions.add(ended);
     return added;
@@ -119,6 +143,19 @@ export class CollectorSet {
     return errors;
   }
 
+  /** The tasks that are handed over from now on go by new plans. */
+  replan(planner: TaskPlanner): void {
+    for (const registration of this.#registrations) registration.plan = planner.planFor(registration.collector);
+  }
+
+  /** Whether a collector counts from the acceptance of its payloads. */
+  get countFromAcceptance(): boolean {
+    return [...this.#places.values()].some(({ collector: { settings, policies } }) => {
+      const counts = (settings.expiry !== undefined && 'ttl' in settings.expiry) || settings.delay !== undefined;
+      return counts || policies.length > 0;
+    });
+  }
+
   /** Waits until a collector's tasks have ended, then shuts it down. It must not be routed to any more. */
   async closeOne(collector: AnyCollector): Promise<void> {
     const registration = [...this.#registrations].find((one) => one.collector === collector);
@@ -137,11 +174,22 @@ export class CollectorSet {
     }
   }
 
+  /** A misspelt key would lose what goes there. */
+  #checkDeadLetter({ key, settings }: AnyCollector): void {
+    const { deadLetter } = settings;
+    if (typeof deadLetter !== 'string' || (deadLetter !== key && this.#places.has(deadLetter))) return;
+    throw new InvalidArgumentError(
+      `Collector "${key}": deadLetter`,
+      'the key of another collector of the queue',
+      `"${deadLetter}"`,
+    );
+  }
+
   #inOrder(): Place[] {
     return [...this.#places.values()].sort((a, b) => a.position - b.position);
   }
 
-  async #add(place: Place, owner: object, connect: () => void): Promise<void> {
+  async #add(place: Place, owner: Owner, connect: () => void): Promise<void> {
     const { collector } = place;
     const letGo = (): void => {
       if (this.#places.get(collector.key) === place) this.#places.delete(collector.key);
@@ -163,9 +211,10 @@ export class CollectorSet {
     }
   }
 
-  async #openOne({ collector, position }: Place, owner: object): Promise<void> {
+  async #openOne({ collector, position }: Place, owner: Owner): Promise<void> {
     try {
-      this.#registrations.add(await Registration.open(collector, position, owner));
+      const plan = owner.planner.planFor(collector);
+      this.#registrations.add(await Registration.open(collector, position, owner.ledger, plan));
     } catch (error) {
       const message = `collector "${collector.key}" could not be set up: ${describeThrown(error)}`;
       throw new LifecycleError(message, causesOf(error));

@@ -5,6 +5,12 @@ import { describe, InvalidArgumentError } from './errors.ts';
 import { checkContext, checkLifecycle, type Extension, type Lifecycle } from './lifecycle.ts';
 import type { Payload } from './payload.ts';
 import type { Registration } from './registration.ts';
+import {
+  type CollectorTaskOptions,
+  type CollectorTaskSettings,
+  resolveCollectorTaskOptions,
+  TASK_OPTIONS,
+} from './task-options.ts';
 import { checkTopicFilter } from './topic-filter.ts';
 
 /** What a processor is told about the attempt it makes. */
@@ -16,8 +22,9 @@ export interface Attempt {
   /** The id of the event that the sender holds; made when first read. */
   readonly eventId: string;
   /**
-   * Fires when the result is wanted no more: the event was cancelled, or the queue gave up at shutdown. Made when first
-   * read, so a processor that does not look pays nothing.
+   * Fires when the result is wanted no more: the event was cancelled, the attempt exceeded its `timeout`, the signal of
+   * the collector fired, or the queue gave up at shutdown. Made when first read, so a processor that does not look pays
+   * nothing.
    */
   readonly signal: AbortSignal;
 }
@@ -51,7 +58,7 @@ export type ErrorOf<R> = Awaited<R> extends infer X ? (X extends Err<any, infer 
  * @typeParam G - the context that the user gives
  * @typeParam Y - what the lifecycle adds to it
  */
-export interface CollectorOptions<G extends object = object, Y = unknown> {
+export interface CollectorOptions<G extends object = object, Y = unknown> extends CollectorTaskOptions {
   /**
    * The topics it subscribes to: names, or patterns as in MQTT, where `+` stands for one level and `#`, at the end, for
    * any number (`a/#` matches `a` too). No topic has a special meaning.
@@ -66,11 +73,21 @@ export interface CollectorOptions<G extends object = object, Y = unknown> {
    */
   readonly context?: G | undefined;
   /**
-   * What decides about each task before and after an attempt, in this order.
+   * Decides about each task before and after an attempt, beside what the options above say.
    * @default []
    */
   readonly policies?: readonly TaskPolicy[] | undefined;
 }
+
+const NAMES: readonly (keyof CollectorOptions)[] = [
+  'topics',
+  'lifecycle',
+  'context',
+  ...TASK_OPTIONS,
+  'lock',
+  'deadLetter',
+  'policies',
+];
 
 let registrationIn: (collector: AnyCollector) => Registration | undefined;
 let registerIn: (collector: AnyCollector, registration: Registration | undefined) => void;
@@ -93,6 +110,11 @@ export class Collector<K extends string = string, V = any, R = any, G extends ob
   /** The context as it was given; the one that the processor gets is a copy of it, filled by the lifecycle. */
   readonly context: G | undefined;
   readonly policies: readonly TaskPolicy[];
+  /**
+   * What its options say of tasks, checked.
+   * @internal
+   */
+  readonly settings: CollectorTaskSettings;
   #registration: Registration | undefined = undefined;
 
   static {
@@ -110,7 +132,7 @@ export class Collector<K extends string = string, V = any, R = any, G extends ob
     this.key = checkName('Collector: key', key) as K;
     const owner = `Collector "${key}"`;
     checkFunction(`${owner}: processor`, processor);
-    checkOptions<CollectorOptions>(owner, options, ['topics', 'lifecycle', 'context', 'policies']);
+    checkOptions<CollectorOptions>(owner, options, NAMES);
     const { topics, lifecycle, context, policies = [] } = options;
     if (lifecycle !== undefined) checkLifecycle(owner, lifecycle);
     if (context !== undefined) checkContext(owner, context);
@@ -120,6 +142,7 @@ export class Collector<K extends string = string, V = any, R = any, G extends ob
     this.lifecycle = lifecycle;
     this.context = context;
     this.policies = Object.freeze([...policies]);
+    this.settings = resolveCollectorTaskOptions(owner, options);
   }
 }
 
@@ -157,7 +180,7 @@ function checkPolicies(owner: string, policies: unknown): void {
     if (typeof policy !== 'object' || policy === null) {
       throw new InvalidArgumentError(`${owner}: policies[${at}]`, 'a TaskPolicy', describe(policy));
     }
-    for (const method of ['before', 'after', 'forget']) {
+    for (const method of ['before', 'after', 'workEnded', 'settled', 'forget']) {
       if (policy[method] !== undefined) checkFunction(`${owner}: policies[${at}].${method}`, policy[method]);
     }
   }

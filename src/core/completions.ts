@@ -1,6 +1,5 @@
-import { err, type Result } from 'neverthrow';
-import { ProcessorError } from './errors.ts';
-import { toResult } from './results.ts';
+import type { Result } from 'neverthrow';
+import { failureOf, toResult } from './results.ts';
 import type { Task } from './task.ts';
 
 const nativeThen = Promise.prototype.then;
@@ -60,7 +59,7 @@ class Completion {
     };
     this.onErr = (reason) => {
       const task = take();
-      onEnd(task, err(new ProcessorError(task.registration.key, reason)));
+      onEnd(task, failureOf(task.registration.key, reason));
     };
   }
 }

@@ -4,21 +4,30 @@ import type { LoadMeter } from '../pool/load-meter.ts';
 import { QueueEventName } from '../queue-events/names.ts';
 import type { QueueEventSource } from '../queue-events/queue-events.ts';
 import type { Clock } from '../schedule/clock.ts';
+import type { Timers } from '../schedule/timers.ts';
+import { Cancellations } from './cancellations.ts';
 import { type AnyCollector, registrationOf } from './collector.ts';
-import { asRouterError, RouterError, UnroutedError } from './errors.ts';
+import { asRouterError, RouterError, stackOf, UnroutedError } from './errors.ts';
 import type { EventHost, Extras, QueuedEvent } from './event.ts';
 import { FullControl } from './full-control.ts';
 import { Handover } from './handover.ts';
+import type { KeptResults } from './kept-results.ts';
 import type { Ledger } from './ledger.ts';
+import { keepConsumer } from './leftovers.ts';
 import type { QueueSettings } from './options.ts';
 import type { Parking } from './parking.ts';
 import type { Payload } from './payload.ts';
 import type { Registration } from './registration.ts';
 import { Router } from './router.ts';
-import { RouterCall } from './router-call.ts';
+import type { Scheduled } from './scheduled.ts';
 import { SimpleRouter } from './simple-router.ts';
 import { Task } from './task.ts';
-import { describeTask, TaskRunner, type TaskSink } from './task-runner.ts';
+import type { TaskAlarm } from './task-alarm.ts';
+import { describeTask } from './task-description.ts';
+import type { TaskPlan } from './task-plan.ts';
+import type { TaskPlanner } from './task-planner.ts';
+import { TaskRunner } from './task-runner.ts';
+import type { TaskSink } from './task-runner-parts.ts';
 
 /** What a dispatcher works with. */
 export interface DispatcherParts {
@@ -28,6 +37,10 @@ export interface DispatcherParts {
   readonly meter: LoadMeter;
   readonly events: QueueEventSource;
   readonly pool: ConsumerPool<QueuedEvent>;
+  readonly timers: Timers;
+  readonly planner: TaskPlanner;
+  readonly scheduled: Scheduled;
+  readonly kept: KeptResults | undefined;
   /** Called when everything accepted has settled and no consumer is busy. */
   readonly onIdle: () => void;
 }
@@ -42,11 +55,14 @@ export interface DispatcherParts {
  */
 export class Dispatcher implements EventHost, TaskSink {
   readonly clock: Clock;
+  readonly cancellations: Cancellations;
   readonly #settings: QueueSettings;
   readonly #ledger: Ledger;
   readonly #meter: LoadMeter;
   readonly #events: QueueEventSource;
   readonly #pool: ConsumerPool<QueuedEvent>;
+  readonly #planner: TaskPlanner;
+  readonly #kept: KeptResults | undefined;
   readonly #onIdle: () => void;
   readonly #runner: TaskRunner;
   readonly #fullControl: FullControl;
@@ -63,9 +79,17 @@ export class Dispatcher implements EventHost, TaskSink {
     this.#meter = parts.meter;
     this.#events = parts.events;
     this.#pool = parts.pool;
+    this.#planner = parts.planner;
+    this.#kept = parts.kept;
     this.#onIdle = parts.onIdle;
-    this.#runner = new TaskRunner(parts.pool, parts.ledger, parts.events, parts.clock, parts.settings.maxParked, this);
+    this.#runner = new TaskRunner({ ...parts, sink: this });
     this.#fullControl = new FullControl(this, parts.clock, parts.settings.routerTimeout);
+    this.cancellations = new Cancellations({
+      ...parts,
+      dispatcher: this,
+      runner: this.#runner,
+      fullControl: this.#fullControl,
+    });
   }
 
   /** From now on this router selects. */
@@ -83,8 +107,9 @@ export class Dispatcher implements EventHost, TaskSink {
   start(event: QueuedEvent): boolean {
     const plain = event.extras === undefined && !this.#controlled;
     const goesOn = plain ? this.#route(event) : this.#startSpecial(event);
-    if (!goesOn) this.#freed(event);
-    return goesOn;
+    if (goesOn) return true;
+    this.#freed(event);
+    return keepConsumer(event);
   }
 
   /** A task is done for good: its result counts, unless the event has settled without it. */
@@ -101,10 +126,14 @@ export class Dispatcher implements EventHost, TaskSink {
     else this.#pool.release();
   }
 
-  /** The consumer of an event is free, and we are in the pool's own context. */
+  /** No work of the event goes on, and we are in the pool's own context. */
   routed(event: QueuedEvent): void {
     this.#freed(event);
-    this.#pool.release();
+    if (!keepConsumer(event)) this.#pool.release();
+  }
+
+  leftoversEnded(): void {
+    this.#pool.runInScope(this.#pool.release, this.#pool);
   }
 
   /** The one result of an accepted event stands. */
@@ -118,6 +147,7 @@ export class Dispatcher implements EventHost, TaskSink {
     if (event.status === 'parked') this.#ledger.parked--;
     this.#ledger.settled++;
     event.settled();
+    if (this.#kept !== undefined) this.#kept.add(event);
   }
 
   forget(event: QueuedEvent, parking: Parking): void {
@@ -125,44 +155,19 @@ export class Dispatcher implements EventHost, TaskSink {
   }
 
   giveUp(event: QueuedEvent, error: Error): boolean {
-    if (event.status === 'settled') return false;
-    if (event.status === 'waiting') this.#pool.withdraw(event);
-    this.#revoke(event, error);
-    this.checkIdle();
-    return true;
-  }
-
-  /** Settles everything that was accepted, with this error for what is not done. No processor may be on the stack. */
-  giveUpAll(error: Error): void {
-    this.clear(error);
-    for (const event of this.#pool.unstarted()) this.giveUp(event, error);
-    for (const event of this.#runner.underWay()) this.giveUp(event, error);
-    for (const event of this.#fullControl.underWay()) this.giveUp(event, error);
-    this.#fullControl.unlimit();
-  }
-
-  /** Settles everything that waits. Returns how many that were. */
-  clear(error: Error): number {
-    const waiting: QueuedEvent[] = [];
-    for (let event = this.#pool.takeWaiting(); event !== undefined; event = this.#pool.takeWaiting()) {
-      waiting.push(event);
-    }
-    // A listener may have cancelled some of them meanwhile.
-    for (const event of waiting) if (event.status !== 'settled') this.#revoke(event, error);
-    return waiting.length;
-  }
-
-  /** Settles an event that an overflow took out of the waiting order. Runs no user code. */
-  drop(event: QueuedEvent, error: Error): void {
-    this.#ledger.dropped++;
-    this.abandon(event, error);
-    if (this.#events.observed(QueueEventName.DROPPED)) {
-      this.#events.defer(QueueEventName.DROPPED, { id: event.id, error });
-    }
+    return this.cancellations.giveUp(event, error);
   }
 
   resume(task: Task): void {
     this.#runner.resume(task);
+  }
+
+  setAlarm(task: Task, alarm: TaskAlarm, due: number): void {
+    this.#runner.setAlarm(task, alarm, due);
+  }
+
+  giveUpTask(task: Task, error: unknown): void {
+    this.#runner.giveUp(task, error);
   }
 
   checkIdle(): void {
@@ -173,6 +178,9 @@ export class Dispatcher implements EventHost, TaskSink {
   failRouting(event: QueuedEvent, error: Error): void {
     if (event.status === 'settled') return;
     this.settleAs(event, err(error));
+    if (this.#events.observed(QueueEventName.ERROR_DEQUEUEING)) {
+      this.#events.emit(QueueEventName.ERROR_DEQUEUEING, { id: event.id, error });
+    }
   }
 
   /** Each collector once, in order of registration. Throws for what is no collector of this queue. */
@@ -237,7 +245,8 @@ export class Dispatcher implements EventHost, TaskSink {
     registration.unfinished++;
     event.collectors = selected;
     event.active = 1;
-    return this.#runner.run(new Task(event, registration, undefined, 0, 1)) || --event.active > 0;
+    const plan = event.extras === undefined ? registration.plan : this.#planOf(event, registration);
+    return this.#runner.run(new Task(event, registration, plan, undefined, 0, 1)) || --event.active > 0;
   }
 
   #handOver(event: QueuedEvent, selected: readonly AnyCollector[]): boolean {
@@ -261,9 +270,16 @@ export class Dispatcher implements EventHost, TaskSink {
     for (let at = 0; at < collectors.length; at++) {
       const registration = registrationOf(collectors[at] as AnyCollector) as Registration;
       if (event.status === 'settled') registration.taskEnded();
-      else if (this.#runner.run(new Task(event, registration, handover, at, 1))) continue;
+      else if (this.#runner.run(new Task(event, registration, this.#planOf(event, registration), handover, at, 1)))
+        continue;
       event.active--;
     }
+  }
+
+  /** The options of a send win over those of a collector. */
+  #planOf({ extras }: QueuedEvent, registration: Registration): TaskPlan | undefined {
+    if (extras?.sent === undefined) return registration.plan;
+    return this.#planner.planFor(registration.collector, extras.sent);
   }
 
   /**
@@ -272,6 +288,7 @@ export class Dispatcher implements EventHost, TaskSink {
    */
   #endedSpecial(event: QueuedEvent): void {
     this.#freed(event);
+    if (keepConsumer(event)) return;
     if (this.#controlled) this.#pool.runInScope(this.#pool.release, this.#pool);
     else this.#pool.release();
   }
@@ -293,30 +310,6 @@ export class Dispatcher implements EventHost, TaskSink {
     if (extras?.measuredAt === undefined) return;
     this.#meter.served(this.clock.now() - extras.measuredAt);
     extras.measuredAt = undefined;
-  }
-
-  /** Settles with what is there and an error for the rest, then tells the work that nobody wants it any more. */
-  abandon(event: QueuedEvent, error: Error): void {
-    const failed = err(error);
-    const { outcome } = event;
-    const routerCall = outcome instanceof RouterCall ? outcome : undefined;
-    if (routerCall !== undefined) event.outcome = routerCall.giveUp(failed) ?? failed;
-    else if (outcome instanceof Handover) outcome.fill(failed);
-    else event.outcome = failed;
-    const extras = event.needExtras();
-    const { abortable } = extras;
-    extras.abortReason = error;
-    this.settle(event);
-    routerCall?.completeAll();
-    abortable?.abort(error);
-  }
-
-  #revoke(event: QueuedEvent, error: Error): void {
-    this.#ledger.cancelled++;
-    this.abandon(event, error);
-    if (this.#events.observed(QueueEventName.REVOKED)) {
-      this.#events.emit(QueueEventName.REVOKED, { id: event.id, error });
-    }
   }
 
   /** One of several tasks is done. */
@@ -343,6 +336,9 @@ export class Dispatcher implements EventHost, TaskSink {
     if (!this.#events.observed(name)) return;
     const duration = task.startedAt === undefined ? undefined : this.clock.now() - task.startedAt;
     if (result.isOk()) this.#events.emit(QueueEventName.FINISHED, { ...describeTask(task), duration });
-    else this.#events.emit(QueueEventName.ERROR_TASK, { ...describeTask(task), duration, error: result.error });
+    else {
+      const { error } = result;
+      this.#events.emit(QueueEventName.ERROR_TASK, { ...describeTask(task), duration, error, stack: stackOf(error) });
+    }
   }
 }

@@ -15,6 +15,9 @@ export const ErrorCode = {
   QUEUE_FULL: 'CQ_QUEUE_FULL',
   DROPPED: 'CQ_DROPPED',
   PARKED_FULL: 'CQ_PARKED_FULL',
+  DELIVERY_TIMEOUT: 'CQ_DELIVERY_TIMEOUT',
+  EXPIRED: 'CQ_EXPIRED',
+  REVOKED: 'CQ_REVOKED',
   CANCELLED: 'CQ_CANCELLED',
   CLEARED: 'CQ_CLEARED',
   QUEUE_CLOSED: 'CQ_QUEUE_CLOSED',
@@ -121,7 +124,34 @@ export class ParkedFullError extends CollectorQueueError {
   override readonly retryable: boolean = true;
 }
 
-/** Cancelled by `event.cancel(reason)`; `cause` is the reason. */
+/** An attempt exceeded the `timeout` of its collector or send. */
+export class DeliveryTimeoutError extends CollectorQueueError {
+  readonly code: ErrorCode = ErrorCode.DELIVERY_TIMEOUT;
+  override readonly retryable: boolean = true;
+  /** The key of the collector that took too long. */
+  readonly collectorKey: string;
+
+  constructor(collectorKey: string, timeout: number) {
+    super(`collector "${collectorKey}" took longer than ${timeout} ms (timeout)`);
+    this.collectorKey = collectorKey;
+  }
+}
+
+/** Its `ttl` or `expiresAt` had passed before it could be attempted. */
+export class ExpiredError extends CollectorQueueError {
+  readonly code: ErrorCode = ErrorCode.EXPIRED;
+}
+
+/** The collector is revoked (`queue.revoke`). */
+export class RevokedError extends CollectorQueueError {
+  readonly code: ErrorCode = ErrorCode.REVOKED;
+
+  constructor(collectorKey: string) {
+    super(`collector "${collectorKey}" is revoked`);
+  }
+}
+
+/** Cancelled: by `event.cancel(reason)`, a signal or a {@link CancelTask}; `cause` is the reason. */
 export class CancelledError extends CollectorQueueError {
   readonly code: ErrorCode = ErrorCode.CANCELLED;
 }
@@ -205,5 +235,15 @@ function describeObject(value: unknown): string {
     return typeof name === 'string' && name !== '' && name !== 'Object' ? `a ${name}` : 'an object';
   } catch {
     return 'an object';
+  }
+}
+
+/** The stack of an error, or of what a processor threw; undefined for what has none. Never throws. */
+export function stackOf(error: unknown): string | undefined {
+  try {
+    const { stack } = (error instanceof ProcessorError && error.cause instanceof Error ? error.cause : error) as Error;
+    return typeof stack === 'string' ? stack : undefined;
+  } catch {
+    return undefined;
   }
 }

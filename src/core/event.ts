@@ -4,22 +4,27 @@ import type { Result } from 'neverthrow';
 import type { Ranked } from '../pool/buffer.ts';
 import type { Work } from '../pool/consumer-pool.ts';
 import type { Clock } from '../schedule/clock.ts';
-import { checkDuration, checkOptions } from './checks.ts';
+import { onAbort } from './abort-hub.ts';
+import { checkDuration, checkOptions, checkSignal } from './checks.ts';
 import type { AnyCollector } from './collector.ts';
-import { CancelledError, describe, InvalidArgumentError, WaitTimeoutError } from './errors.ts';
+import { CancelledError, WaitTimeoutError } from './errors.ts';
 import { Handover } from './handover.ts';
+import type { Leftovers } from './leftovers.ts';
 import { newListPromise, resolveOfNewest } from './list-promise.ts';
 import type { Parking } from './parking.ts';
 import type { Payload } from './payload.ts';
 import { type AnyResultOf, type Outcomes, ResultList } from './results.ts';
 import { RouterCall } from './router-call.ts';
+import type { ScheduledEvent } from './scheduled.ts';
 import type { Task } from './task.ts';
+import type { TaskAlarm } from './task-alarm.ts';
+import type { TaskSettings } from './task-options.ts';
 
 /**
- * Where an event stands: waiting for a consumer; running, from the claim of a consumer; parked, when every unfinished
+ * Where an event stands: scheduled, for a later time; waiting for a consumer; running, from the claim of a consumer; parked, when every unfinished
  * task of it is parked; settled, for good.
  */
-export type EventStatus = 'waiting' | 'running' | 'parked' | 'settled';
+export type EventStatus = 'scheduled' | 'waiting' | 'running' | 'parked' | 'settled';
 
 /** Limits of {@link CollectorEvent.wait}. They end the waiting, not the event. */
 export interface WaitOptions {
@@ -73,6 +78,10 @@ export interface EventHost {
   giveUp(event: QueuedEvent, error: Error): boolean;
   /** A parked task wants to come back. */
   resume(task: Task): void;
+  /** A task is to be resumed or given up at a time. */
+  setAlarm(task: Task, alarm: TaskAlarm, due: number): void;
+  /** An attempt is not waited for any more, or a parked task is not wanted. */
+  giveUpTask(task: Task, error: unknown): void;
   /** It has settled: what it has parked will not come back. */
   forget(event: QueuedEvent, parking: Parking): void;
 }
@@ -84,6 +93,14 @@ export interface Extras {
   scope: AsyncResource | undefined;
   /** When it was accepted, then when it was claimed, if this event is one of those measured. */
   measuredAt: number | undefined;
+  /** When it was accepted, if a policy is to know. */
+  acceptedAt: number | undefined;
+  /** The options of its send that concern its tasks. */
+  sent: TaskSettings | undefined;
+  /** Stops listening to the signal of its send. */
+  detach: (() => void) | undefined;
+  /** Work that was given up and goes on, of what its present consumer serves. */
+  leftovers: Leftovers | undefined;
   /** Its tasks that wait for their policies. */
   parking: Parking | undefined;
   abortReason: unknown;
@@ -107,10 +124,10 @@ export class QueuedEvent implements CollectorEvent, Work<QueuedEvent> {
   /** The collectors that it was handed to. */
   collectors: readonly AnyCollector[] = NOBODY;
   /**
-   * The result of its only task, or the results of several, or its way through a router with full control; finally the
-   * list, once somebody asked for it.
+   * What it waits for as long as it is scheduled. Then the result of its only task, or the results of several, or its way
+   * through a router with full control; finally the list, once somebody asked for it.
    */
-  outcome: Result<unknown, unknown> | Handover | RouterCall | ResultList | undefined = undefined;
+  outcome: Result<unknown, unknown> | Handover | RouterCall | ResultList | ScheduledEvent | undefined = undefined;
   /** Work that goes on: tasks, and the call of a router with full control. It holds a consumer while this is not 0. */
   active = 0;
   extras: Extras | undefined = undefined;
@@ -146,6 +163,10 @@ export class QueuedEvent implements CollectorEvent, Work<QueuedEvent> {
       id: undefined,
       scope: undefined,
       measuredAt: undefined,
+      acceptedAt: undefined,
+      sent: undefined,
+      detach: undefined,
+      leftovers: undefined,
       parking: undefined,
       abortReason: undefined,
       abortable: undefined,
@@ -214,6 +235,7 @@ function both(first: (list: ResultList) => void, second: (list: ResultList) => v
 function settleExtras(event: QueuedEvent, extras: Extras): void {
   const { log, parking } = extras;
   extras.abortable = undefined;
+  extras.detach?.();
   log?.complete(event.getResult() as ResultList);
   if (parking !== undefined) event.host.forget(event, parking);
 }
@@ -285,23 +307,16 @@ function waitWithin(event: QueuedEvent, clock: Clock, options: WaitOptions): Pro
   if (settled !== undefined) return Promise.resolve(settled);
   if (signal?.aborted === true) return Promise.reject(signal.reason);
   return new Promise((resolve, reject) => {
-    const onAbort = (): void => finish(() => reject(signal?.reason));
+    const detach = signal === undefined ? undefined : onAbort(signal, () => finish(() => reject(signal.reason)));
     const timer = clock.setTimer(
       () => finish(() => reject(new WaitTimeoutError(`the event did not settle within ${timeout} ms`))),
       timeout,
     );
     const finish = (end: () => void): void => {
       timer.cancel();
-      signal?.removeEventListener('abort', onAbort);
+      detach?.();
       end();
     };
-    signal?.addEventListener('abort', onAbort, { once: true });
     void event.wait().then((list) => finish(() => resolve(list)));
   });
-}
-
-/** @throws {@link InvalidArgumentError} for anything but an AbortSignal or nothing. */
-export function checkSignal(owner: string, signal: unknown): void {
-  if (signal === undefined || signal instanceof AbortSignal) return;
-  throw new InvalidArgumentError(`${owner}: signal`, 'an AbortSignal', describe(signal));
 }

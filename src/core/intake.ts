@@ -1,17 +1,22 @@
 import { AsyncResource } from 'node:async_hooks';
 import { err } from 'neverthrow';
+import type { Delay } from '../policies/delay.ts';
 import type { ConsumerPool } from '../pool/consumer-pool.ts';
 import { Sampler } from '../pool/sampler.ts';
 import { QueueEventName } from '../queue-events/names.ts';
 import type { QueueEventSource } from '../queue-events/queue-events.ts';
+import type { Clock } from '../schedule/clock.ts';
+import { onAbort } from './abort-hub.ts';
 import { type Admission, Overflow } from './admission.ts';
 import { QueueType } from './delivery.ts';
 import type { Dispatcher } from './dispatcher.ts';
-import { QueueClosedError } from './errors.ts';
+import { CancelledError, QueueClosedError, QueueFullError } from './errors.ts';
 import { type EventHost, QueuedEvent, RankedEvent } from './event.ts';
 import type { Ledger } from './ledger.ts';
 import type { QueueSettings } from './options.ts';
 import type { Payload } from './payload.ts';
+import type { Scheduled } from './scheduled.ts';
+import { resolveSendOptions, type SendOptions, type TaskSettings } from './task-options.ts';
 
 /** What an intake works with. */
 export interface IntakeParts {
@@ -21,6 +26,7 @@ export interface IntakeParts {
   readonly pool: ConsumerPool<QueuedEvent>;
   readonly admission: Admission;
   readonly dispatcher: Dispatcher;
+  readonly scheduled: Scheduled;
 }
 
 /** Where payloads come in: accepted into the waiting order, or refused. Runs no user code. */
@@ -31,7 +37,10 @@ export class Intake {
   readonly #pool: ConsumerPool<QueuedEvent>;
   readonly #admission: Admission;
   readonly #dispatcher: Dispatcher;
-  readonly #newEvent: (payload: Payload) => QueuedEvent;
+  readonly #scheduled: Scheduled;
+  readonly #clock: Clock;
+  #newEvent: (payload: Payload) => QueuedEvent;
+  #counting = false;
   /** Not everything is accepted: there is a bound, or the queue closes. */
   #guarded: boolean;
   readonly #sampler: Sampler = new Sampler(1, 10);
@@ -44,7 +53,10 @@ export class Intake {
     this.#pool = parts.pool;
     this.#admission = parts.admission;
     this.#dispatcher = parts.dispatcher;
-    this.#newEvent = eventMaker(parts.settings, parts.dispatcher);
+    this.#scheduled = parts.scheduled;
+    this.#scheduled.enter = (event) => this.#enter(event);
+    this.#clock = parts.settings.clock;
+    this.#newEvent = eventMaker(parts.settings, parts.dispatcher, false);
     this.#guarded = parts.settings.maxSize !== Number.POSITIVE_INFINITY;
   }
 
@@ -54,10 +66,37 @@ export class Intake {
     return this.#guarded ? this.#take(event) : this.#accept(event);
   }
 
-  /** Like {@link Intake.send}, but waits for room first. Rejects with the signal's reason if that comes earlier. */
-  sendWhenReady(payload: Payload, signal: AbortSignal | undefined): Promise<QueuedEvent> {
+  /** The same for a send with options. @throws `InvalidArgumentError` for a wrong one */
+  sendWith(payload: Payload, options: SendOptions): QueuedEvent {
+    const settings = resolveSendOptions('send', options, this.#clock.wall());
+    return this.#takeWith(this.#newEvent(payload), settings);
+  }
+
+  /** The same for several; none is sent if an option is wrong. */
+  sendManyWith(payloads: readonly Payload[], options: SendOptions): QueuedEvent[] {
+    const settings = resolveSendOptions('send', options, this.#clock.wall());
+    return payloads.map((payload) => this.#takeWith(this.#newEvent(payload), settings));
+  }
+
+  /**
+   * Like {@link Intake.sendWith}, but waits for room first. Rejects with the reason of the signal if that fires earlier.
+   * @throws `InvalidArgumentError` for a wrong option
+   */
+  sendWhenReady(payload: Payload, options: SendOptions): Promise<QueuedEvent> {
+    const settings = resolveSendOptions('sendWhenReady', options, this.#clock.wall());
     const event = this.#newEvent(payload);
-    return this.#whenRoom(signal, () => this.#take(event));
+    return this.#whenRoom(settings.signal, () => this.#takeWith(event, settings));
+  }
+
+  /** Accepts a payload of the queue's own, whatever its bounds, also while it closes. */
+  sendAnyway(payload: Payload): QueuedEvent {
+    return this.#accept(this.#newEvent(payload));
+  }
+
+  /** Whether policies will ask when payloads were accepted. */
+  countFromAcceptance(counting: boolean): void {
+    this.#counting = counting;
+    this.#newEvent = eventMaker(this.#settings, this.#dispatcher, counting);
   }
 
   /** Resolves once there is room, which anybody may take; also when the queue closes. */
@@ -79,6 +118,48 @@ export class Intake {
     this.#accept(event);
     if (this.#admission.overfull) this.#dropOne();
     return event;
+  }
+
+  #takeWith(event: QueuedEvent, settings: TaskSettings): QueuedEvent {
+    const { signal, delay, timeout, retry, expiry } = settings;
+    if (signal?.aborted === true) {
+      return this.#refuse(event, new CancelledError('the signal of the send had fired', { cause: signal.reason }));
+    }
+    const ofTasks = timeout !== undefined || retry !== undefined || expiry !== undefined;
+    // It may have waited for room since it was made.
+    if (ofTasks || this.#counting) event.needExtras().acceptedAt = this.#clock.now();
+    // A million may be scheduled: they are spared the extras, unless a collector has a delay of its own.
+    if (ofTasks || (delay !== undefined && this.#counting)) event.needExtras().sent = settings;
+    if (delay === undefined) this.#take(event);
+    else this.#schedule(event, delay);
+    if (signal !== undefined && event.status !== 'settled') {
+      event.needExtras().detach = onAbort(signal, () => void event.cancel(signal.reason));
+    }
+    return event;
+  }
+
+  /** Accepts the event for later. Its time come, it waits whatever the bound: it was accepted. */
+  #schedule(event: QueuedEvent, when: Delay): QueuedEvent {
+    const now = this.#clock.now();
+    const wall = 'at' in when ? when.at : undefined;
+    const delay = 'at' in when ? when.at - this.#clock.wall() : when.delay;
+    if (delay <= 0) return this.#take(event);
+    if (this.#closed) return this.#refuse(event, this.#refusal() as Error);
+    if (this.#scheduled.isFull) {
+      const { maxScheduled } = this.#settings;
+      return this.#refuse(event, new QueueFullError(`${maxScheduled} payloads are scheduled already (maxScheduled)`));
+    }
+    this.#ledger.accepted++;
+    if (this.#events.listening !== 0) this.#tellScheduled(event, delay);
+    this.#scheduled.accept(event, now + delay, wall);
+    return event;
+  }
+
+  /** The time of a scheduled event has come. */
+  #enter(event: QueuedEvent): void {
+    this.#pool.offer(event);
+    const drops = this.#settings.overflow === Overflow.DROP_OLDEST;
+    if (drops && this.#admission.overfull) this.#dropOne();
   }
 
   #accept(event: QueuedEvent): QueuedEvent {
@@ -107,20 +188,24 @@ export class Intake {
 
   #dropOne(): void {
     const victim = this.#pool.takeVictim();
-    if (victim !== undefined) this.#dispatcher.drop(victim, this.#admission.droppedFor());
+    if (victim !== undefined) this.#dispatcher.cancellations.drop(victim, this.#admission.droppedFor());
   }
 
   #whenRoom<T>(signal: AbortSignal | undefined, admitted: () => T): Promise<T> {
     if (signal?.aborted === true) return Promise.reject(signal.reason);
     return new Promise((resolve, reject) => {
-      const onAbort = (): void => {
-        leave();
-        reject(signal?.reason);
-      };
-      signal?.addEventListener('abort', onAbort, { once: true });
+      const detach =
+        signal === undefined
+          ? noop
+          : onAbort(signal, () => {
+              leave();
+              reject(signal.reason);
+            });
       const admit = (): void => {
-        signal?.removeEventListener('abort', onAbort);
-        resolve(admitted());
+        detach();
+        // Another event may have heard the signal first, and made room here.
+        if (signal?.aborted === true) reject(signal.reason);
+        else resolve(admitted());
       };
       const leave = this.#closed ? this.#admitAtOnce(admit) : this.#admission.enqueue(admit);
     });
@@ -128,7 +213,14 @@ export class Intake {
 
   #admitAtOnce(admit: () => void): () => void {
     admit();
-    return () => undefined;
+    return noop;
+  }
+
+  #tellScheduled(event: QueuedEvent, delay: number): void {
+    this.#tellEnqueued(event);
+    if (!this.#events.observed(QueueEventName.SCHEDULED)) return;
+    const executeTime = this.#clock.wall() + delay;
+    this.#events.defer(QueueEventName.SCHEDULED, { id: event.id, task: undefined, delay, executeTime });
   }
 
   #tellEnqueued(event: QueuedEvent): void {
@@ -145,19 +237,24 @@ export class Intake {
   }
 }
 
+const noop = (): void => undefined;
+
 /** How this queue makes its events. */
 function eventMaker(
-  { queueType, defaultPriority, asyncContext }: QueueSettings,
+  { queueType, defaultPriority, asyncContext, clock }: QueueSettings,
   host: EventHost,
+  counting: boolean,
 ): (payload: Payload) => QueuedEvent {
   const make =
     queueType === QueueType.PRIORITY
       ? (payload: Payload) => new RankedEvent(host, payload, payload.priority ?? defaultPriority)
       : (payload: Payload) => new QueuedEvent(host, payload);
-  if (!asyncContext) return make;
+  if (!asyncContext && !counting) return make;
   return (payload) => {
     const event = make(payload);
-    event.needExtras().scope = new AsyncResource('CollectorEvent', { requireManualDestroy: true });
+    const extras = event.needExtras();
+    if (asyncContext) extras.scope = new AsyncResource('CollectorEvent', { requireManualDestroy: true });
+    if (counting) extras.acceptedAt = clock.now();
     return event;
   };
 }

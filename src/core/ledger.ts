@@ -5,7 +5,7 @@
 export class Ledger {
   accepted = 0;
   rejected = 0;
-  /** Payloads of which every unfinished task is parked. */
+  /** Payloads of which every unfinished task is parked, and those that are scheduled. */
   parked = 0;
   /** Accepted payloads that have settled, whatever the outcome. */
   settled = 0;
@@ -17,6 +17,8 @@ export class Ledger {
   cancelled = 0;
   /** Results that came after their event had settled, and were ignored. */
   late = 0;
+  /** Attempts that were given up and whose work goes on. */
+  abandoned = 0;
   /** Parked tasks; one payload may have several. */
   parkedTasks = 0;
 }

@@ -38,12 +38,16 @@ export interface QueueMetrics {
   readonly offered: number;
   /** Accepted = qsize + inFlight + parked + settled. */
   readonly accepted: number;
-  /** Refused: the queue was full or closed. */
+  /** Refused: the queue was full or closed, or the signal of the send had fired. */
   readonly rejected: number;
   /** Claimed by a consumer, and not settled. */
   readonly inFlight: number;
-  /** Payloads of which every unfinished task is parked. */
+  /** Payloads of which every unfinished task is parked, and those that are scheduled. */
   readonly parked: number;
+  /** Of the parked: payloads whose time (`delay`, `at`) has not come. */
+  readonly scheduled: number;
+  /** Attempts that exceeded their time limit and whose work goes on. Each keeps a consumer. */
+  readonly abandoned: number;
   readonly settled: number;
   /** Of the settled: dropped by an overflow. */
   readonly dropped: number;
@@ -60,6 +64,7 @@ export interface QueueLevels {
   readonly waiting: number;
   readonly busy: number;
   readonly consumers: number;
+  readonly scheduled: number;
 }
 
 /** Reads the metrics of one run; each reader has its own deltas. */
@@ -101,6 +106,8 @@ export class MetricsReader {
       rejected: ledger.rejected,
       inFlight: ledger.accepted - ledger.settled - ledger.parked - waiting,
       parked: ledger.parked,
+      scheduled: this.#levels.scheduled,
+      abandoned: ledger.abandoned,
       settled: ledger.settled,
       dropped: ledger.dropped,
       cancelled: ledger.cancelled,

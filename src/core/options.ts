@@ -3,6 +3,7 @@ import { Overflow } from './admission.ts';
 import { checkBoolean, checkDuration, checkFinite, checkInteger, checkOneOf, checkOptions } from './checks.ts';
 import { QueueType } from './delivery.ts';
 import { describe, InvalidArgumentError } from './errors.ts';
+import type { ResultsOptions } from './kept-results.ts';
 import type { Logger } from './log.ts';
 import { Router, type RouterClass } from './router.ts';
 import { SimpleRouter } from './simple-router.ts';
@@ -68,6 +69,19 @@ export interface QueueOptions<T = any> {
    */
   readonly maxParked?: number | undefined;
   /**
+   * How many payloads may be scheduled for later (`delay`, `at`) at a time, from 0; one too many is refused.
+   * @default 1_000_000
+   */
+  readonly maxScheduled?: number | undefined;
+  /**
+   * How much work that exceeded its time limit may go on at a time, from 0, before the queue tells that it is saturated.
+   * Each keeps a consumer.
+   * @default 100
+   */
+  readonly maxAbandoned?: number | undefined;
+  /** Keeps settled results, so that `queue.result(id)` finds them. Off by default. */
+  readonly results?: ResultsOptions | undefined;
+  /**
    * How long consumers that are not needed stay.
    * @default 1000
    */
@@ -94,8 +108,10 @@ export interface QueueOptions<T = any> {
 
 /** Resolved options. */
 export type QueueSettings = {
-  readonly [Name in Exclude<keyof QueueOptions, 'topics' | 'logger'>]-?: Exclude<QueueOptions[Name], undefined>;
-} & { readonly logger: Logger | undefined };
+  readonly [Name in Exclude<keyof QueueOptions, Optional | 'topics'>]-?: Exclude<QueueOptions[Name], undefined>;
+} & { readonly logger: Logger | undefined; readonly results: Required<ResultsOptions> | undefined };
+
+type Optional = 'logger' | 'results';
 
 const NAMES: readonly (keyof QueueOptions)[] = [
   'minConsumers',
@@ -108,6 +124,9 @@ const NAMES: readonly (keyof QueueOptions)[] = [
   'maxSize',
   'overflow',
   'maxParked',
+  'maxScheduled',
+  'maxAbandoned',
+  'results',
   'idleTimeout',
   'asyncContext',
   'logger',
@@ -149,6 +168,9 @@ export function resolveOptions(options: QueueOptions): QueueSettings {
     maxSize: checkInteger(name('maxSize'), or(given.maxSize, Number.POSITIVE_INFINITY), { min: 0, infinite: true }),
     overflow: checkOneOf(name('overflow'), or(given.overflow, Overflow.REJECT), Object.values(Overflow)),
     maxParked: checkInteger(name('maxParked'), or(given.maxParked, 100_000), { min: 0, infinite: true }),
+    maxScheduled: checkInteger(name('maxScheduled'), or(given.maxScheduled, 1_000_000), { min: 0, infinite: true }),
+    maxAbandoned: checkInteger(name('maxAbandoned'), or(given.maxAbandoned, 100), { min: 0, infinite: true }),
+    results: given.results === undefined ? undefined : resolveResults(name('results'), given.results),
     idleTimeout: checkDuration(name('idleTimeout'), or(given.idleTimeout, 1000)),
     asyncContext: checkBoolean(name('asyncContext'), or(given.asyncContext, false)),
     logger,
@@ -160,6 +182,14 @@ export function resolveOptions(options: QueueOptions): QueueSettings {
 /** Only what is not given has a default; null is a mistake. */
 function or<T>(given: T | undefined, fallback: T): T {
   return given === undefined ? fallback : given;
+}
+
+function resolveResults(name: string, results: ResultsOptions): Required<ResultsOptions> {
+  const { keep, ttl = Number.POSITIVE_INFINITY } = checkOptions<ResultsOptions>(name, results, ['keep', 'ttl']);
+  return {
+    keep: checkInteger(`${name}.keep`, keep, { min: 1 }),
+    ttl: checkDuration(`${name}.ttl`, ttl, true),
+  };
 }
 
 function checkRouter(router: unknown): Router | RouterClass {

@@ -1,16 +1,10 @@
-import { checkOptions } from './checks.ts';
 import type { AnyCollector } from './collector.ts';
 import { describe, InvalidArgumentError, NotInitializedError } from './errors.ts';
-import { type CollectorEvent, checkSignal } from './event.ts';
+import type { CollectorEvent } from './event.ts';
 import type { Intake } from './intake.ts';
 import { Payload, type PayloadOptions } from './payload.ts';
+import type { SendOptions } from './task-options.ts';
 import type { AnyTopics, KeyName, KeysIn, OutcomesFor, Sendable, TopicName, ValueFor } from './types.ts';
-
-/** Options of {@link EventPublisher.sendWhenReady}. */
-export interface SendWhenReadyOptions {
-  /** Ends the waiting for room with the signal's reason; it has no effect once the payload was accepted. */
-  readonly signal?: AbortSignal | undefined;
-}
 
 /** Where payloads go in; none before the queue was initialised. */
 export interface Door {
@@ -38,48 +32,60 @@ export class EventPublisher<C extends AnyCollector = any, T = AnyTopics> {
    * Sends a payload. Synchronous, and runs no user code: an idle consumer is claimed at once, and starts in a
    * microtask. A full queue, or one that shuts down, gives an event that has settled as `Err`.
    *
-   * @throws {@link InvalidArgumentError} for what is no Payload, `NotInitializedError` before the first `initQueue`.
+   * @param options - of this send; they win over those of the collectors
+   * @throws {@link InvalidArgumentError} for what is no Payload and for a wrong option, `NotInitializedError` before the
+   * first `initQueue`.
    */
-  send<P extends Payload>(payload: P & Sendable<C, T, P>): CollectorEvent<OutcomesFor<C, KeysIn<P>>> {
+  send<P extends Payload>(
+    payload: P & Sendable<C, T, P>,
+    options?: SendOptions,
+  ): CollectorEvent<OutcomesFor<C, KeysIn<P>>> {
     const { intake } = this.#door;
     if (intake === undefined || !(payload instanceof Payload)) throw misuse(intake, payload);
-    return intake.send(payload) as CollectorEvent<any>;
+    return (options === undefined ? intake.send(payload) : intake.sendWith(payload, options)) as CollectorEvent<any>;
   }
 
-  /** Sends several payloads, in this order. None is sent if one of them is no Payload. */
-  sendMany<P extends Payload>(payloads: Iterable<P & Sendable<C, T, P>>): CollectorEvent<OutcomesFor<C, KeysIn<P>>>[] {
+  /** Sends several payloads, in this order. None is sent if one of them is no Payload, or an option is wrong. */
+  sendMany<P extends Payload>(
+    payloads: Iterable<P & Sendable<C, T, P>>,
+    options?: SendOptions,
+  ): CollectorEvent<OutcomesFor<C, KeysIn<P>>>[] {
     const { intake } = this.#door;
     checkIterable(payloads);
     const all = [...(payloads as Iterable<Payload>)];
     const wrong = all.findIndex((payload) => !(payload instanceof Payload));
     if (intake === undefined || wrong !== -1) throw misuse(intake, all[wrong]);
-    return all.map((payload) => intake.send(payload)) as CollectorEvent<any>[];
+    const events =
+      options === undefined ? all.map((payload) => intake.send(payload)) : intake.sendManyWith(all, options);
+    return events as CollectorEvent<any>[];
   }
 
-  /** Makes a payload of a value and sends it. */
+  /** Makes a payload of a value and sends it, with the options of {@link EventPublisher.send} as its last argument. */
   publish<const K extends KeyName<C, T> = never, const N extends TopicName<T> = never>(
     value: ValueFor<C, T, NoInfer<K>, NoInfer<N>>,
     options?: PayloadOptions<K, N>,
+    sendOptions?: SendOptions,
   ): CollectorEvent<OutcomesFor<C, K>> {
     const { intake } = this.#door;
     if (intake === undefined) throw notInitialized();
-    return intake.send(new Payload(value, options) as Payload) as CollectorEvent<any>;
+    const payload = new Payload(value, options) as Payload;
+    return (
+      sendOptions === undefined ? intake.send(payload) : intake.sendWith(payload, sendOptions)
+    ) as CollectorEvent<any>;
   }
 
   /**
    * Waits for room, first come, first served, and then sends, in one step. At shutdown it resolves to an event that has
    * settled as `Err(QueueClosedError)`. Rejects with the signal's reason if that fires before the payload was accepted;
-   * then nothing was offered. Rejects for what `send` throws.
+   * then nothing was offered. Later it cancels the event, as with `send`. Rejects for what `send` throws.
    */
   async sendWhenReady<P extends Payload>(
     payload: P & Sendable<C, T, P>,
-    options: SendWhenReadyOptions = {},
+    options: SendOptions = {},
   ): Promise<CollectorEvent<OutcomesFor<C, KeysIn<P>>>> {
-    const { signal } = checkOptions<SendWhenReadyOptions>('sendWhenReady', options, ['signal']);
-    checkSignal('sendWhenReady', signal);
     const { intake } = this.#door;
     if (intake === undefined || !(payload instanceof Payload)) throw misuse(intake, payload);
-    return (await intake.sendWhenReady(payload, signal)) as CollectorEvent<any>;
+    return (await intake.sendWhenReady(payload, options)) as CollectorEvent<any>;
   }
 
   /** Resolves once there is room. Somebody else may take it first; {@link EventPublisher.sendWhenReady} is fair. */

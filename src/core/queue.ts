@@ -1,35 +1,25 @@
-import { QueueEventName } from '../queue-events/names.ts';
+import type { DeadLetter } from '../policies/dead-letter.ts';
+import { Revocations } from '../policies/revocation.ts';
 import { QueueEventSource, type QueueEvents } from '../queue-events/queue-events.ts';
-import { settlesWithin } from '../schedule/time-limit.ts';
-import { checkFunction, checkInteger, checkName } from './checks.ts';
+import type { PeriodicHandle } from '../schedule/periodic.ts';
+import { Timers } from '../schedule/timers.ts';
+import { checkFunction, checkInteger, checkName, checkOptions, checkTime } from './checks.ts';
 import type { AnyCollector } from './collector.ts';
 import { CollectorSet } from './collector-set.ts';
-import {
-  asRouterError,
-  describe,
-  InvalidArgumentError,
-  LifecycleError,
-  QueueAbortedError,
-  QueueClosedError,
-  ShutdownTimeoutError,
-} from './errors.ts';
-import { withUndone } from './lifecycle.ts';
+import { describe, InvalidArgumentError, QueueClosedError } from './errors.ts';
+import type { CollectorEvent } from './event.ts';
+import { KeptResults } from './kept-results.ts';
+import { QueueLifetime } from './lifetime.ts';
 import { reportError } from './log.ts';
-import { loadOf, logMetrics, type MetricsReader, type QueueMetrics } from './metrics.ts';
+import { loadOf, type QueueMetrics } from './metrics.ts';
 import { type QueueOptions, type QueueSettings, resolveOptions } from './options.ts';
-import { type Door, EventPublisher, notInitialized } from './publisher.ts';
-import { QueueRun } from './run.ts';
+import { Payload } from './payload.ts';
+import { EventPublisher, notInitialized } from './publisher.ts';
+import type { ResultList } from './results.ts';
+import type { QueueParts, QueueRun } from './run.ts';
+import { type EveryOptions, Schedules } from './schedules.ts';
 import { checkShutdown, type ShutdownOptions } from './shutdown-options.ts';
 import type { AnyTopics } from './types.ts';
-
-/**
- * Where a queue stands.
- *
- *     new ──→ starting ──→ running ──→ closing ──→ closed
- *      ↑         │ failed                            │
- *      └─────────┘            starting ←─────────────┘ initQueue again
- */
-type QueueState = 'new' | 'starting' | 'running' | 'closing' | 'closed';
 
 /**
  * An in-process queue of payloads, an autoscaling pool of consumers, and the collectors that they hand payloads to.
@@ -43,21 +33,10 @@ export class CollectorQueue<C extends AnyCollector = any, T = AnyTopics> {
   readonly #events: QueueEventSource;
   readonly #collectors: CollectorSet;
   readonly #publisher: EventPublisher<C, T>;
-  readonly #door: Door = { intake: undefined };
-  #state: QueueState = 'new';
-  #run: QueueRun | undefined;
-  #metrics: MetricsReader | undefined;
-  #stopLogging: () => void = () => undefined;
-  #paused = false;
-  /** The start or the shutdown under way, which concurrent callers share. */
-  #starting: Promise<void> = Promise.resolve();
-  #closing: Promise<void> = Promise.resolve();
-  /** A shutdown was asked for while the queue starts. */
-  #stopRequested = false;
-  /** What was asked for last while the queue closes: to be initialised again. */
-  #reopenRequested = false;
-  /** What failed when the last start was undone. */
-  #undone: readonly unknown[] = [];
+  readonly #lifetime: QueueLifetime;
+  readonly #schedules: Schedules;
+  readonly #revocations: Revocations = new Revocations();
+  readonly #kept: KeptResults | undefined;
 
   /**
    * @param collectors - at least one; keys must differ
@@ -75,7 +54,19 @@ export class CollectorQueue<C extends AnyCollector = any, T = AnyTopics> {
         reportError(logger, source, error);
       },
     );
-    this.#publisher = new EventPublisher(this.#door);
+    const timers = new Timers(clock);
+    this.#schedules = new Schedules(timers, clock, this.#events);
+    this.#kept = this.#settings.results && new KeptResults(this.#settings.results, clock);
+    const parts: QueueParts = {
+      settings: this.#settings,
+      events: this.#events,
+      timers,
+      revocations: this.#revocations,
+      kept: this.#kept,
+      hasCollector: (key) => this.#collectors.has(key),
+    };
+    this.#lifetime = new QueueLifetime(parts, this.#collectors, this.#schedules);
+    this.#publisher = new EventPublisher(this.#lifetime.door);
   }
 
   get events(): QueueEvents {
@@ -84,22 +75,27 @@ export class CollectorQueue<C extends AnyCollector = any, T = AnyTopics> {
 
   /** Payloads that wait for a consumer; 0 while the queue is not up. */
   get size(): number {
-    return this.#up?.pool.waiting ?? 0;
+    return this.#lifetime.up?.pool.waiting ?? 0;
   }
 
   /** Consumers alive, busy or idle; 0 while the queue is not up. */
   get consumerCount(): number {
-    return this.#up?.pool.consumers ?? 0;
+    return this.#lifetime.up?.pool.consumers ?? 0;
   }
 
   /** Busy ÷ consumers, now; 0 while the queue is not up. */
   get currentLoad(): number {
-    return loadOf(this.#up?.pool.busy ?? 0, this.consumerCount);
+    return loadOf(this.#lifetime.up?.pool.busy ?? 0, this.consumerCount);
   }
 
   /** Whether {@link CollectorQueue.pause} is in effect. */
   get isPaused(): boolean {
-    return this.#paused;
+    return this.#lifetime.paused;
+  }
+
+  /** Whether more work was left behind by time limits than `maxAbandoned` allows. Each keeps a consumer. */
+  get isSaturated(): boolean {
+    return (this.#lifetime.up?.ledger.abandoned ?? 0) > this.#settings.maxAbandoned;
   }
 
   /** The keys of the collectors, in order of registration. */
@@ -119,14 +115,7 @@ export class CollectorQueue<C extends AnyCollector = any, T = AnyTopics> {
    * between.
    */
   initQueue(): Promise<void> {
-    if (this.#state === 'starting' || this.#state === 'running') return this.#starting;
-    if (this.#state === 'closing') return this.#reopen();
-    const before = this.#state;
-    this.#state = 'starting';
-    this.#stopRequested = false;
-    this.#undone = [];
-    this.#starting = this.#start(before);
-    return this.#starting;
+    return this.#lifetime.init();
   }
 
   /**
@@ -139,17 +128,7 @@ export class CollectorQueue<C extends AnyCollector = any, T = AnyTopics> {
    * @throws {@link InvalidArgumentError} for a wrong option
    */
   async shutDownQueue(options: ShutdownOptions = {}): Promise<void> {
-    const { drain, timeout } = checkShutdown(options);
-    switch (this.#state) {
-      case 'starting':
-        this.#stopRequested = true;
-        return this.#stopStarting(timeout);
-      case 'running':
-        this.#state = 'closing';
-        this.#closing = this.#shutDown(this.#run as QueueRun, drain, timeout);
-    }
-    this.#reopenRequested = false;
-    return this.#closing;
+    return this.#lifetime.shutDown(checkShutdown(options));
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -179,32 +158,26 @@ export class CollectorQueue<C extends AnyCollector = any, T = AnyTopics> {
 
   /** No consumer takes anything more until `resume()`; what runs goes on, what is sent waits. Outlasts `initQueue`. */
   pause(): void {
-    if (this.#paused) return;
-    this.#paused = true;
-    this.#up?.pool.pause();
-    this.#tell(QueueEventName.PAUSED);
+    this.#lifetime.pause();
   }
 
   resume(): void {
-    if (!this.#paused) return;
-    this.#paused = false;
-    this.#up?.pool.resume();
-    this.#tell(QueueEventName.RESUMED);
+    this.#lifetime.resume();
   }
 
   /** Takes out everything that waits; it settles as `Err(ClearedError)`. Returns how many payloads that were. */
   clear(): number {
-    return this.#up?.clear() ?? 0;
+    return this.#lifetime.up?.clear() ?? 0;
   }
 
   /** Resolves once everything accepted has settled and no consumer is busy. */
   async onIdle(): Promise<void> {
-    return this.#up?.onIdle();
+    return this.#lifetime.up?.onIdle();
   }
 
   /** Resolves once nothing waits for a consumer. */
   async onEmpty(): Promise<void> {
-    return this.#up?.admission.sizeBelow(1);
+    return this.#lifetime.up?.admission.sizeBelow(1);
   }
 
   /**
@@ -213,7 +186,7 @@ export class CollectorQueue<C extends AnyCollector = any, T = AnyTopics> {
    */
   async onSizeLessThan(size: number): Promise<void> {
     checkInteger('onSizeLessThan: size', size, { min: 1 });
-    return this.#up?.admission.sizeBelow(size);
+    return this.#lifetime.up?.admission.sizeBelow(size);
   }
 
   /**
@@ -222,8 +195,9 @@ export class CollectorQueue<C extends AnyCollector = any, T = AnyTopics> {
    */
   getMetrics(): QueueMetrics {
     const { clock } = this.#settings;
-    if (this.#metrics === undefined) throw notInitialized();
-    return this.#metrics.read(clock.now(), clock.wall());
+    const { metrics } = this.#lifetime;
+    if (metrics === undefined) throw notInitialized();
+    return metrics.read(clock.now(), clock.wall());
   }
 
   /**
@@ -232,11 +206,11 @@ export class CollectorQueue<C extends AnyCollector = any, T = AnyTopics> {
    * the set-up fails, a {@link QueueClosedError} while the queue shuts down; then it was not added.
    */
   async addCollector(collector: AnyCollector): Promise<void> {
-    if (this.#state === 'starting') await this.#starting.catch(() => undefined);
-    if (this.#state === 'closing') throw new QueueClosedError('the queue is shutting down: no collector can be added');
-    const run = this.#up;
-    if (run === undefined) this.#collectors.reserve(collector, 'addCollector: collector');
-    else await this.#collectors.add(collector, run.ledger, () => this.#connectAdded(run));
+    if (this.#lifetime.starting !== undefined) await this.#lifetime.starting;
+    if (this.#lifetime.closing) throw new QueueClosedError('the queue is shutting down: no collector can be added');
+    const run = this.#lifetime.up;
+    if (run === undefined) this.#collectors.register(collector);
+    else await this.#collectors.add(collector, run, () => this.#connectAdded(run));
   }
 
   /**
@@ -246,11 +220,11 @@ export class CollectorQueue<C extends AnyCollector = any, T = AnyTopics> {
    */
   async removeCollector(key: string): Promise<boolean> {
     checkName('removeCollector: key', key);
-    if (this.#state === 'starting') await this.#starting.catch(() => undefined);
+    if (this.#lifetime.starting !== undefined) await this.#lifetime.starting;
     const place = this.#collectors.unreserve(key);
     if (place === undefined) return false;
     try {
-      if (this.#up !== undefined) this.#connect(this.#up);
+      if (this.#lifetime.up !== undefined) this.#lifetime.connect(this.#lifetime.up);
     } catch (error) {
       this.#collectors.restore(place);
       throw error;
@@ -259,88 +233,80 @@ export class CollectorQueue<C extends AnyCollector = any, T = AnyTopics> {
     return true;
   }
 
+  /**
+   * Revokes a collector: its tasks settle as `Err(RevokedError)` instead of being attempted, those too that wait or are
+   * parked; what runs goes on. Until {@link CollectorQueue.restore}, or until a time. Outlasts a shutdown.
+   *
+   * @throws {@link InvalidArgumentError} for an empty key, a time that is no date
+   */
+  revoke(collectorKey: string, options: RevokeOptions = {}): void {
+    checkName('revoke: collectorKey', collectorKey);
+    const { until } = checkOptions<RevokeOptions>('revoke', options, ['until']);
+    const time = until === undefined ? Number.POSITIVE_INFINITY : checkTime('revoke: until', until);
+    this.#revocations.revoke(collectorKey, time);
+    this.#replan();
+  }
+
+  /** Ends a revocation. False if the collector was not revoked. */
+  restore(collectorKey: string): boolean {
+    checkName('restore: collectorKey', collectorKey);
+    const restored = this.#revocations.restore(collectorKey, this.#settings.clock.wall());
+    this.#replan();
+    return restored;
+  }
+
+  /**
+   * Publishes a payload again and again while the queue is up: by a cron expression (croner's syntax), or every so many
+   * milliseconds. By default a time is left out while the payload before has not settled; `missed` counts those.
+   *
+   * @returns a handle that tells when it runs next, and stops it
+   * @throws {@link InvalidArgumentError} for a malformed expression, one that never comes, an unknown time zone, an
+   * interval below 1 ms, a wrong option
+   */
+  every(cadence: string | number, make: () => Payload, options: EveryOptions = {}): PeriodicHandle {
+    return this.#schedules.every(cadence, make, options);
+  }
+
+  /**
+   * The results of an event that has settled, by its id, for as long as the option `results` keeps them. Undefined while
+   * it has not settled, and for an unknown id.
+   */
+  result(id: string): ResultList | undefined {
+    checkName('result: id', id);
+    return this.#kept?.get(id);
+  }
+
+  /**
+   * Sends the payloads of dead letters again, each to the collector that failed. They count as new: all attempts are
+   * left.
+   *
+   * @throws {@link InvalidArgumentError} for what is no dead letter; then nothing was sent
+   */
+  redrive(letters: DeadLetter | readonly DeadLetter[]): CollectorEvent[] {
+    const payloads = [letters].flat().map((letter: DeadLetter, at) => {
+      const key = (letter as DeadLetter | null | undefined)?.collectorKey;
+      return new Payload(letter?.value, { keys: checkName(`redrive: letters[${at}].collectorKey`, key) }) as Payload;
+    });
+    return this.#publisher.sendMany(payloads as Iterable<never>);
+  }
+
   /** Lets a collector that was set up take part. */
   #connectAdded(run: QueueRun): void {
-    if (this.#run !== run || this.#state !== 'running') {
-      throw new QueueClosedError('the queue was shut down while the collector was set up');
-    }
-    this.#connect(run);
+    if (this.#lifetime.isOpen(run)) this.#lifetime.connect(run);
+    else throw new QueueClosedError('the queue was shut down while the collector was set up');
   }
 
-  /** The run while the queue is up. */
-  get #up(): QueueRun | undefined {
-    return this.#state === 'running' || this.#state === 'closing' ? this.#run : undefined;
+  #replan(): void {
+    const { up } = this.#lifetime;
+    if (up !== undefined) this.#collectors.replan(up.planner);
   }
+}
 
-  async #start(before: QueueState): Promise<void> {
-    const { clock } = this.#settings;
-    let run: QueueRun | undefined;
-    try {
-      run = new QueueRun(this.#settings, this.#events);
-      await this.#collectors.open(run.ledger, () => this.#stopRequested);
-      if (this.#stopRequested) throw new QueueClosedError('the queue was shut down while it was being initialised');
-      this.#connect(run);
-    } catch (error) {
-      this.#undone = await this.#collectors.close(clock, Number.POSITIVE_INFINITY);
-      run?.stop();
-      this.#state = before;
-      throw withUndone(error, this.#undone);
-    }
-    this.#run = run;
-    this.#door.intake = run.intake;
-    this.#metrics = run.metricsReader();
-    this.#state = 'running';
-    if (this.#paused) run.pool.pause();
-    this.#stopLogging = logMetrics(run.metricsReader(), this.#settings);
-  }
-
-  /** Gives the run a router that knows the collectors as they are now. */
-  #connect(run: QueueRun): void {
-    try {
-      run.dispatcher.use(this.#collectors.router());
-    } catch (thrown) {
-      throw asRouterError(thrown);
-    }
-  }
-
-  /** A shutdown during the start, which undoes itself as soon as the set-up under way ends. */
-  async #stopStarting(timeout: number): Promise<void> {
-    const ended = this.#starting.catch(() => undefined);
-    if (!(await settlesWithin(ended, this.#settings.clock, timeout))) {
-      const message = `the set-up under way did not end within ${timeout} ms; it will be undone when it does`;
-      throw new LifecycleError(message, [new Error(message)]);
-    }
-    if (this.#undone.length > 0) throw new LifecycleError('not every collector was shut down', this.#undone);
-  }
-
-  async #reopen(): Promise<void> {
-    this.#reopenRequested = true;
-    await this.#closing.catch(() => undefined);
-    if (this.#reopenRequested) return this.initQueue();
-    throw new QueueClosedError('the queue was shut down before it was initialised again');
-  }
-
-  async #shutDown(run: QueueRun, drain: boolean, timeout: number): Promise<void> {
-    const { clock } = this.#settings;
-    run.intake.close();
-    if (drain) {
-      this.resume();
-      if (await settlesWithin(run.onIdle(), clock, timeout)) this.#tell(QueueEventName.DRAINED);
-      else run.giveUpAll(new ShutdownTimeoutError(`not settled within the ${timeout} ms of the shutdown`));
-    } else {
-      await Promise.resolve();
-      run.giveUpAll(new QueueAbortedError('the queue was shut down without draining'));
-      await settlesWithin(run.onIdle(), clock, timeout);
-    }
-    const errors = await this.#collectors.close(clock, timeout);
-    run.stop();
-    this.#stopLogging();
-    this.#state = 'closed';
-    this.#tell(QueueEventName.SHUTDOWN);
-    if (errors.length > 0) throw new LifecycleError('not every collector was shut down', errors);
-  }
-
-  #tell(name: 'paused' | 'resumed' | 'drained' | 'shutdown'): void {
-    if (this.#events.observed(name)) this.#events.emit(name, {});
-  }
+/** Options of {@link CollectorQueue.revoke}. */
+export interface RevokeOptions {
+  /**
+   * When it ends by itself: a Date, or milliseconds since the Unix epoch.
+   * @default never
+   */
+  readonly until?: Date | number | undefined;
 }

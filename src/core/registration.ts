@@ -1,6 +1,7 @@
 import { type AnyCollector, claimCollector, type Processor, releaseCollector } from './collector.ts';
 import { LifecycleError } from './errors.ts';
 import { freshContext, type Shutdown, setUp } from './lifecycle.ts';
+import type { TaskPlan } from './task-plan.ts';
 
 /** A collector at work in a queue: its context, its lifecycle, and what it has unfinished. */
 export class Registration {
@@ -12,8 +13,8 @@ export class Registration {
   /** Which queue run it belongs to; a router that selects a foreign collector is caught by it. */
   readonly owner: object;
   readonly context: Record<string, unknown>;
-  /** Undefined where the collector has none: the way that most tasks go. */
-  readonly policies: AnyCollector['policies'] | undefined;
+  /** Undefined where there is nothing to mind: the way that most tasks go. Made anew when the collector is revoked. */
+  plan: TaskPlan | undefined;
   /** Tasks that were handed over and have not ended, parked ones too. */
   unfinished = 0;
   /** It shuts down: nothing may be handed to it any more. */
@@ -23,13 +24,13 @@ export class Registration {
   #shutdown: Shutdown | undefined;
   #closed: Promise<void> | undefined;
 
-  private constructor(collector: AnyCollector, position: number, owner: object) {
+  private constructor(collector: AnyCollector, position: number, owner: object, plan: TaskPlan | undefined) {
     this.key = collector.key;
     this.collector = collector;
     this.processor = collector.processor;
     this.position = position;
     this.owner = owner;
-    this.policies = collector.policies.length === 0 ? undefined : collector.policies;
+    this.plan = plan;
     this.context = freshContext(collector.context);
   }
 
@@ -37,8 +38,13 @@ export class Registration {
    * Claims the collector for this owner and sets it up. Rejects with a {@link LifecycleError} if it serves another
    * queue or its lifecycle fails; then the collector is free again.
    */
-  static async open(collector: AnyCollector, position: number, owner: object): Promise<Registration> {
-    const registration = new Registration(collector, position, owner);
+  static async open(
+    collector: AnyCollector,
+    position: number,
+    owner: object,
+    plan: TaskPlan | undefined,
+  ): Promise<Registration> {
+    const registration = new Registration(collector, position, owner, plan);
     if (!claimCollector(collector, registration)) {
       const message = `collector "${collector.key}" serves another queue that was not shut down`;
       throw new LifecycleError(message, [new Error(message)]);

@@ -1,4 +1,5 @@
 import { Err, err, Ok, ok, Result } from 'neverthrow';
+import { TaskControl } from '../policies/control.ts';
 import { checkName } from './checks.ts';
 import { type CollectorQueueError, describe, InvalidArgumentError, ProcessorError } from './errors.ts';
 
@@ -132,9 +133,14 @@ export function toResult(value: unknown, collectorKey: string): Result<unknown, 
   return typeof value !== 'object' || value === null ? ok(value) : objectToResult(value, collectorKey);
 }
 
+/** The result that a throw or a rejection stands for. */
+export function failureOf(collectorKey: string, thrown: unknown): Result<unknown, unknown> {
+  return err(TaskControl.is(thrown) ? thrown : new ProcessorError(collectorKey, thrown));
+}
+
 function objectToResult(value: object, collectorKey: string): Result<unknown, unknown> {
   try {
-    return adopt(value) ?? ok(value);
+    return adopt(value) ?? (TaskControl.is(value) ? err(value) : ok(value));
   } catch (thrown) {
     return err(new ProcessorError(collectorKey, thrown));
   }

@@ -1,3 +1,4 @@
+import type { Revocations } from '../policies/revocation.ts';
 import type { Buffer } from '../pool/buffer.ts';
 import { ConsumerPool, type PoolObserver } from '../pool/consumer-pool.ts';
 import { FifoBuffer, LifoBuffer } from '../pool/linked-buffer.ts';
@@ -5,15 +6,32 @@ import { LoadMeter } from '../pool/load-meter.ts';
 import { PriorityBuffer } from '../pool/priority-buffer.ts';
 import { QueueEventName } from '../queue-events/names.ts';
 import type { QueueEventSource } from '../queue-events/queue-events.ts';
+import type { Timers } from '../schedule/timers.ts';
 import { Admission, Overflow } from './admission.ts';
+import { DeadLetters } from './dead-letters.ts';
 import { QueueType } from './delivery.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { ClearedError } from './errors.ts';
 import type { QueuedEvent, RankedEvent } from './event.ts';
 import { Intake } from './intake.ts';
+import type { KeptResults } from './kept-results.ts';
 import { Ledger } from './ledger.ts';
-import { MetricsReader } from './metrics.ts';
+import { MetricsReader, type QueueLevels } from './metrics.ts';
 import type { QueueSettings } from './options.ts';
+import type { Payload } from './payload.ts';
+import { policyServices } from './policy-services.ts';
+import { Scheduled } from './scheduled.ts';
+import { TaskPlanner } from './task-planner.ts';
+
+/** What outlasts a run. */
+export interface QueueParts {
+  readonly settings: QueueSettings;
+  readonly events: QueueEventSource;
+  readonly timers: Timers;
+  readonly revocations: Revocations;
+  readonly kept: KeptResults | undefined;
+  readonly hasCollector: (key: string) => boolean;
+}
 
 /**
  * One run of a queue, from `initQueue` to its shutdown: the parts of the way of a payload, wired together. The next
@@ -25,13 +43,17 @@ export class QueueRun implements PoolObserver {
   readonly admission: Admission;
   readonly dispatcher: Dispatcher;
   readonly intake: Intake;
+  readonly planner: TaskPlanner;
+  readonly scheduled: Scheduled;
+  readonly #deadLetters: DeadLetters;
   readonly #events: QueueEventSource;
   readonly #meter: LoadMeter;
   readonly #settings: QueueSettings;
   readonly #idleWaiters: (() => void)[] = [];
   #stopped = false;
 
-  constructor(settings: QueueSettings, events: QueueEventSource) {
+  constructor(parts: QueueParts) {
+    const { settings, events, timers, revocations, kept } = parts;
     const { clock } = settings;
     const meter = new LoadMeter(clock.now());
     const pool = new ConsumerPool<QueuedEvent>(bufferFor(settings), settings, clock, meter, this);
@@ -41,6 +63,12 @@ export class QueueRun implements PoolObserver {
     this.#meter = meter;
     this.pool = pool;
     this.admission = new Admission(pool, settings.maxSize);
+    this.scheduled = new Scheduled(timers, clock, ledger, settings.maxScheduled);
+    this.#deadLetters = new DeadLetters(events, clock, parts.hasCollector, (payload) => this.#sendAnyway(payload));
+    this.planner = new TaskPlanner(policyServices(events, clock), revocations, (...dead) =>
+      this.#deadLetters.deliver(...dead),
+    );
+    const { planner, scheduled } = this;
     this.dispatcher = new Dispatcher({
       settings,
       clock,
@@ -48,6 +76,10 @@ export class QueueRun implements PoolObserver {
       meter,
       events,
       pool,
+      timers,
+      planner,
+      scheduled,
+      kept,
       onIdle: () => this.#becameIdle(),
     });
     this.intake = new Intake({
@@ -57,12 +89,28 @@ export class QueueRun implements PoolObserver {
       pool,
       admission: this.admission,
       dispatcher: this.dispatcher,
+      scheduled,
     });
   }
 
   /** A reader of its own for whoever wants deltas. */
   metricsReader(): MetricsReader {
-    return new MetricsReader(this.ledger, this.#meter, this.pool, this.#settings.clock.now());
+    const { pool, scheduled } = this;
+    const levels: QueueLevels = {
+      get waiting() {
+        return pool.waiting;
+      },
+      get busy() {
+        return pool.busy;
+      },
+      get consumers() {
+        return pool.consumers;
+      },
+      get scheduled() {
+        return scheduled.size;
+      },
+    };
+    return new MetricsReader(this.ledger, this.#meter, levels, this.#settings.clock.now());
   }
 
   /** Everything accepted has settled, and no consumer is busy. */
@@ -77,16 +125,26 @@ export class QueueRun implements PoolObserver {
 
   /** Settles what waits as `Err(ClearedError)`. */
   clear(): number {
-    const count = this.dispatcher.clear(new ClearedError('the queue was cleared'));
+    const count = this.dispatcher.cancellations.clear(new ClearedError('the queue was cleared'));
     if (count === 0) return 0;
     this.admission.roomMade();
     this.dispatcher.checkIdle();
     return count;
   }
 
+  /** Settles what waits for its time. */
+  giveUpScheduled(error: Error): void {
+    for (const event of [...this.scheduled]) this.dispatcher.giveUp(event, error);
+  }
+
+  /** Resolves once the functions that take dead letters are done. */
+  deadLettersSettled(): Promise<void> {
+    return this.#deadLetters.settled();
+  }
+
   /** Settles everything with this error. */
   giveUpAll(error: Error): void {
-    this.dispatcher.giveUpAll(error);
+    this.dispatcher.cancellations.giveUpAll(error);
     this.admission.roomMade();
   }
 
@@ -112,6 +170,12 @@ export class QueueRun implements PoolObserver {
 
   totals(): Ledger {
     return this.ledger;
+  }
+
+  #sendAnyway(payload: Payload): boolean {
+    if (this.#stopped) return false;
+    this.intake.sendAnyway(payload);
+    return true;
   }
 
   #becameIdle(): void {

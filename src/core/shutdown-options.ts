@@ -1,4 +1,4 @@
-import { checkBoolean, checkDuration, checkOptions } from './checks.ts';
+import { checkBoolean, checkDuration, checkOneOf, checkOptions } from './checks.ts';
 
 /** How `shutDownQueue` treats what was accepted. */
 export interface ShutdownOptions {
@@ -13,14 +13,28 @@ export interface ShutdownOptions {
    * @default 10_000
    */
   readonly timeout?: number | undefined;
+  /**
+   * What becomes of payloads whose time (`delay`, `at`) has not come, when the queue drains: they settle as
+   * `Err(QueueClosedError)`, or are waited for within the timeout.
+   * @default 'cancel'
+   */
+  readonly scheduled?: 'cancel' | 'wait' | undefined;
+}
+
+/** {@link ShutdownOptions}, checked and complete. */
+export interface ShutdownSettings {
+  readonly drain: boolean;
+  readonly timeout: number;
+  readonly scheduled: 'cancel' | 'wait';
 }
 
 /** @throws `InvalidArgumentError` for a wrong option. */
-export function checkShutdown(options: ShutdownOptions): { drain: boolean; timeout: number } {
-  const given = checkOptions<ShutdownOptions>('shutDownQueue', options, ['drain', 'timeout']);
-  const { drain = true, timeout = 10_000 } = given;
+export function checkShutdown(options: ShutdownOptions): ShutdownSettings {
+  const given = checkOptions<ShutdownOptions>('shutDownQueue', options, ['drain', 'timeout', 'scheduled']);
+  const { drain = true, timeout = 10_000, scheduled = 'cancel' } = given;
   return {
     drain: checkBoolean('shutDownQueue: drain', drain),
     timeout: checkDuration('shutDownQueue: timeout', timeout, true),
+    scheduled: checkOneOf('shutDownQueue: scheduled', scheduled, ['cancel', 'wait']),
   };
 }

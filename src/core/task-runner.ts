@@ -1,39 +1,40 @@
 import type { AsyncResource } from 'node:async_hooks';
 import { err, type Result } from 'neverthrow';
-import type { TaskPolicy } from '../policies/policy.ts';
+import { CancelTask, TaskControl } from '../policies/control.ts';
+import type { PolicyTask } from '../policies/policy.ts';
 import type { ConsumerPool } from '../pool/consumer-pool.ts';
 import { QueueEventName } from '../queue-events/names.ts';
 import type { QueueEventSource } from '../queue-events/queue-events.ts';
-import type { Clock } from '../schedule/clock.ts';
 import { Completions } from './completions.ts';
-import { ParkedFullError, ProcessorError } from './errors.ts';
-import type { QueuedEvent } from './event.ts';
+import { CancelledError, ParkedFullError, ProcessorError } from './errors.ts';
+import type { EventStatus, QueuedEvent } from './event.ts';
 import type { Ledger } from './ledger.ts';
+import { leaveBehind, leftoverEnded } from './leftovers.ts';
 import { Parking } from './parking.ts';
 import type { Payload } from './payload.ts';
-import { toResult } from './results.ts';
+import { promiseOf } from './promise-of.ts';
+import { failureOf, toResult } from './results.ts';
 import type { Task } from './task.ts';
-
-/** Told how tasks end. */
-export interface TaskSink {
-  /** A task is done for good. */
-  taskDone(task: Task, result: Result<unknown, unknown>): void;
-  /** The last work of an event that went on after `start` has ended: its consumer is free. */
-  workEnded(event: QueuedEvent): void;
-}
+import { setAlarm, type TaskAlarm } from './task-alarm.ts';
+import { describeTask } from './task-description.ts';
+import type { TaskPlan } from './task-plan.ts';
+import type { TaskRunnerParts, TaskSink } from './task-runner-parts.ts';
 
 /**
  * Runs tasks: asks the policies, calls the processor, brings its outcome back. This is the one place where user code
  * is called for a task, and where what it throws is caught.
  */
 export class TaskRunner {
+  readonly #parts: TaskRunnerParts;
   readonly #pool: ConsumerPool<QueuedEvent>;
   readonly #ledger: Ledger;
   readonly #events: QueueEventSource;
-  readonly #clock: Clock;
-  readonly #maxParked: number;
   readonly #sink: TaskSink;
   readonly #completions: Completions = new Completions((task, result) => {
+    if (task.phase === 'abandoned') {
+      this.#leftoverEnded(task);
+      return;
+    }
     const { event } = task;
     this.#ended(task, result);
     if (--event.active === 0) this.#sink.workEnded(event);
@@ -41,26 +42,18 @@ export class TaskRunner {
   /** Events with tasks that are parked, or were resumed and wait for a consumer. */
   readonly #parkedEvents: Set<QueuedEvent> = new Set();
 
-  constructor(
-    pool: ConsumerPool<QueuedEvent>,
-    ledger: Ledger,
-    events: QueueEventSource,
-    clock: Clock,
-    maxParked: number,
-    sink: TaskSink,
-  ) {
-    this.#pool = pool;
-    this.#ledger = ledger;
-    this.#events = events;
-    this.#clock = clock;
-    this.#maxParked = maxParked;
-    this.#sink = sink;
+  constructor(parts: TaskRunnerParts) {
+    this.#parts = parts;
+    this.#pool = parts.pool;
+    this.#ledger = parts.ledger;
+    this.#events = parts.events;
+    this.#sink = parts.sink;
   }
 
   /** Starts a task. True if its work goes on; then the event's `active` falls by one when it ends. */
   run(task: Task): boolean {
     const { event, registration } = task;
-    if ((registration.policies !== undefined || this.#events.listening !== 0) && !this.#mayStart(task)) return false;
+    if ((task.plan !== undefined || this.#events.listening !== 0) && !this.#mayStart(task)) return false;
     let returned: unknown;
     try {
       const { processor } = registration;
@@ -71,10 +64,11 @@ export class TaskRunner {
       const promise = promiseOf(returned);
       if (promise !== undefined) {
         this.#completions.follow(promise, task);
+        if (task.plan !== undefined) task.phase = 'going';
         return true;
       }
     } catch (thrown) {
-      return this.#ended(task, err(new ProcessorError(registration.key, thrown)));
+      return this.#ended(task, failureOf(registration.key, thrown));
     }
     return this.#ended(task, toResult(returned, registration.key));
   }
@@ -101,27 +95,32 @@ export class TaskRunner {
     if (parking.isEmpty) this.#leaveParking(event);
     event.active = resumed.length;
     for (const task of resumed) {
-      if (event.status === 'settled') task.registration.taskEnded();
+      if (event.status === 'settled') this.#forgetTask(task);
       else if (this.run(task)) continue;
       event.active--;
     }
     return event.active > 0;
   }
 
+  /** A task is to be resumed or given up at this time, instead of what was planned before. */
+  setAlarm(task: Task, alarm: TaskAlarm, due: number): void {
+    setAlarm(this.#parts.timers, task, alarm, due);
+  }
+
+  /** An attempt is not waited for any more; a parked task is not wanted. */
+  giveUp(task: Task, error: unknown): void {
+    if (task.phase === 'going') this.#pool.runInScope(this.#abandon, this, task, error);
+    else if (task.phase === 'starting') queueMicrotask(() => this.giveUp(task, error));
+    else this.#settleParked(task, error);
+  }
+
   /** The event has settled: nobody comes back to what it has parked. */
   forget(event: QueuedEvent, parking: Parking): void {
     this.#leaveParking(event);
-    for (const task of parking.takeResumed()) task.registration.taskEnded();
+    for (const task of parking.takeResumed()) this.#forgetTask(task);
     for (const task of parking.takeParked()) {
       this.#ledger.parkedTasks--;
-      task.registration.taskEnded();
-      for (const policy of task.registration.policies ?? []) {
-        try {
-          policy.forget?.(task);
-        } catch (error) {
-          this.#events.reportInternal(`policy of collector "${task.collectorKey}"`, error);
-        }
-      }
+      this.#forgetTask(task);
     }
   }
 
@@ -129,6 +128,14 @@ export class TaskRunner {
   underWay(): QueuedEvent[] {
     const running = this.#completions.underWay().map(({ event }) => event);
     return [...new Set([...running, ...this.#parkedEvents])];
+  }
+
+  /** Lets go of the time limits and signals of work that goes on: nobody waits for it any more. */
+  unlimit(): void {
+    for (const task of this.#completions.underWay()) {
+      this.#cancelAlarm(task);
+      task.plan?.forget(task, this.#report);
+    }
   }
 
   #rejoin(task: Task): void {
@@ -141,11 +148,100 @@ export class TaskRunner {
     event.needExtras().parking = undefined;
   }
 
-  /** An attempt has a result: the task is done, unless a policy wants another attempt. No work of it goes on. */
+  /** An attempt has a result: the task is done, unless there is to be another attempt. No work of it goes on. */
   #ended(task: Task, result: Result<unknown, unknown>): false {
-    if (task.registration.policies === undefined || this.#accepted(task, result)) this.#sink.taskDone(task, result);
+    if (task.plan === undefined && result.isOk()) this.#sink.taskDone(task, result);
+    else this.#endedByPlan(task, result);
     return false;
   }
+
+  /** An attempt under a plan, or one whose processor failed or says itself what is to become of it. */
+  #endedByPlan(task: Task, result: Result<unknown, unknown>): void {
+    const control = result.isErr() && TaskControl.is(result.error) ? result.error : undefined;
+    if (control !== undefined) task.plan ??= this.#parts.planner.fallback;
+    const { plan } = task;
+    if (plan === undefined) {
+      this.#sink.taskDone(task, result);
+      return;
+    }
+    this.#cancelAlarm(task);
+    if (task.phase !== 'abandoned') this.#attemptOver(task);
+    if (task.event.status === 'settled') this.#sink.taskDone(task, result);
+    else if (control instanceof CancelTask)
+      this.#finish(task, err(new CancelledError(control.message, { cause: control.cause })));
+    else if (this.#accepted(task, plan, result)) this.#finish(task, result);
+  }
+
+  /** The task is done for good. */
+  #finish(task: Task, result: Result<unknown, unknown>): void {
+    const { payload } = task.event;
+    this.#sink.taskDone(task, result);
+    if (payload !== undefined) task.plan?.settled(task, result, payload, this.#report);
+    // A policy has cancelled the event, and then has no objections.
+    else task.plan?.forget(task, this.#report);
+  }
+
+  /** The work of an attempt that had begun has ended. */
+  #attemptOver(task: Task): void {
+    task.phase = 'over';
+    task.plan?.workEnded(task, this.#report);
+  }
+
+  /** The attempt counts as failed; its work goes on, and keeps a consumer. */
+  #abandon(task: Task, error: unknown): void {
+    const { event } = task;
+    if (event.status === 'settled') return;
+    this.#cancelAlarm(task);
+    task.registration.unfinished++;
+    leaveBehind(task);
+    this.#ledger.abandoned++;
+    this.#tellSaturated();
+    task.abandon(error);
+    // A listener of its signal may have cancelled the event.
+    if ((event.status as EventStatus) === 'settled') task.registration.taskEnded();
+    else this.#ended(task, err(error));
+    if (--event.active === 0) this.#sink.workEnded(event);
+  }
+
+  #leftoverEnded(task: Task): void {
+    this.#ledger.late++;
+    this.#ledger.abandoned--;
+    this.#attemptOver(task);
+    task.registration.taskEnded();
+    if (leftoverEnded(task)) this.#sink.leftoversEnded();
+  }
+
+  #tellSaturated(): void {
+    const { abandoned } = this.#ledger;
+    if (abandoned !== this.#parts.settings.maxAbandoned + 1) return;
+    if (this.#events.observed(QueueEventName.SATURATED)) this.#events.emit(QueueEventName.SATURATED, { abandoned });
+  }
+
+  #settleParked(task: Task, error: unknown): void {
+    const { event } = task;
+    const parking = event.extras?.parking;
+    if (parking?.unpark(task) === undefined) return;
+    this.#ledger.parkedTasks--;
+    this.#cancelAlarm(task);
+    if (parking.isEmpty) this.#leaveParking(event);
+    this.#finish(task, err(error));
+    this.#sink.checkIdle();
+  }
+
+  #forgetTask(task: Task): void {
+    this.#cancelAlarm(task);
+    task.registration.taskEnded();
+    task.plan?.forget(task, this.#report);
+  }
+
+  #cancelAlarm(task: Task): void {
+    if (task.alarm !== undefined) setAlarm(this.#parts.timers, task, undefined, 0);
+  }
+
+  /** Told what a policy throws where it has no say. */
+  readonly #report = (task: PolicyTask, error: unknown): void => {
+    this.#events.reportInternal(`policy of collector "${task.collectorKey}"`, error);
+  };
 
   /** In the async context of the sender, if the queue keeps that. */
   #callInScope(task: Task, scope: AsyncResource | undefined): unknown {
@@ -157,37 +253,31 @@ export class TaskRunner {
 
   /** Asks the policies and tells the listeners. False if one of them parked the task or has cancelled its event. */
   #mayStart(task: Task): boolean {
-    if (task.registration.policies !== undefined && !this.#allowed(task)) return false;
+    if (task.plan !== undefined && !this.#allowed(task, task.plan)) return false;
     return this.#events.listening === 0 || this.#tellStarted(task);
   }
 
   /** Whether every policy lets the attempt begin. */
-  #allowed(task: Task): boolean {
+  #allowed(task: Task, plan: TaskPlan): boolean {
     try {
-      for (const policy of task.registration.policies as readonly TaskPolicy[]) {
-        if (policy.before?.(task) === 'park') {
-          this.#park(task, false);
-          return false;
-        }
-      }
-      return this.#stillWanted(task);
+      const verdict = plan.before(task);
+      if (verdict === 'park') this.#park(task, false);
+      else if (verdict !== 'run' && this.#stillWanted(task)) this.#finish(task, err(verdict.error));
+      if (verdict !== 'run') return false;
     } catch (thrown) {
       this.#fail(task, new ProcessorError(task.collectorKey, thrown));
       return false;
     }
+    task.phase = 'starting';
+    return this.#stillStarting(task);
   }
 
-  /** Whether every policy takes the result for the last; a result that nobody wants any more is one. */
-  #accepted(task: Task, result: Result<unknown, unknown>): boolean {
-    if (task.event.status === 'settled') return true;
+  /** Whether every policy takes the result for the last. */
+  #accepted(task: Task, plan: TaskPlan, result: Result<unknown, unknown>): boolean {
     try {
-      for (const policy of task.registration.policies as readonly TaskPolicy[]) {
-        if (policy.after?.(task, result) === 'park') {
-          this.#park(task, true);
-          return false;
-        }
-      }
-      return true;
+      const settles = plan.after(task, result) === 'settle';
+      if (!settles) this.#park(task, true, result);
+      return settles;
     } catch (thrown) {
       this.#fail(task, new ProcessorError(task.collectorKey, thrown));
       return false;
@@ -195,13 +285,17 @@ export class TaskRunner {
   }
 
   #fail(task: Task, error: Error): void {
-    this.#sink.taskDone(task, err(error));
+    this.#cancelAlarm(task);
+    this.#finish(task, err(error));
   }
 
-  #park(task: Task, attempted: boolean): void {
+  /** @param result - of the attempt, if there was one */
+  #park(task: Task, attempted: boolean, result?: Result<unknown, unknown>): void {
     if (!this.#stillWanted(task)) return;
-    if (this.#ledger.parkedTasks >= this.#maxParked) {
-      this.#fail(task, new ParkedFullError(`${this.#maxParked} tasks are parked already (maxParked)`));
+    const { maxParked } = this.#parts.settings;
+    if (this.#ledger.parkedTasks >= maxParked) {
+      const cause = result?.isErr() === true ? result.error : undefined;
+      this.#fail(task, new ParkedFullError(`${maxParked} tasks are parked already (maxParked)`, { cause }));
       return;
     }
     const extras = task.event.needExtras();
@@ -215,32 +309,23 @@ export class TaskRunner {
   /** A policy or a listener may have cancelled the event just now; then there is nothing to do for its task. */
   #stillWanted(task: Task): boolean {
     if (task.event.status !== 'settled') return true;
-    task.registration.taskEnded();
+    this.#forgetTask(task);
     return false;
+  }
+
+  /** The same for an attempt that the policies have let through. */
+  #stillStarting(task: Task): boolean {
+    if (task.event.status !== 'settled') return true;
+    if (task.plan !== undefined) this.#attemptOver(task);
+    return this.#stillWanted(task);
   }
 
   /** False if a listener has cancelled the event. */
   #tellStarted(task: Task): boolean {
     if (this.#events.observed(QueueEventName.FINISHED) || this.#events.observed(QueueEventName.ERROR_TASK)) {
-      task.startedAt = this.#clock.now();
+      task.startedAt = this.#parts.clock.now();
     }
     if (this.#events.observed(QueueEventName.STARTED)) this.#events.emit(QueueEventName.STARTED, describeTask(task));
-    return this.#stillWanted(task);
+    return this.#stillStarting(task);
   }
-}
-
-/** What queue events say about a task. */
-export function describeTask(task: Task): { id: string; task: string; attempt: number } {
-  return { id: task.eventId, task: task.collectorKey, attempt: task.number };
-}
-
-/** What has to be waited for, as a native promise; undefined for a value. May throw, as reading `then` may. */
-function promiseOf(value: unknown): Promise<unknown> | undefined {
-  if (value instanceof Promise && value.constructor === Promise) return value;
-  return isThenable(value) ? Promise.resolve(value) : undefined;
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  const object = (typeof value === 'object' && value !== null) || typeof value === 'function';
-  return object && typeof (value as { then?: unknown }).then === 'function';
 }

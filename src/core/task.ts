@@ -3,6 +3,14 @@ import type { QueuedEvent } from './event.ts';
 import type { Handover } from './handover.ts';
 import type { Payload } from './payload.ts';
 import type { Registration } from './registration.ts';
+import { TaskAlarm } from './task-alarm.ts';
+import type { TaskPlan } from './task-plan.ts';
+
+/**
+ * Where an attempt under a plan stands: not begun or parked; its processor on the stack; its work under way; given up,
+ * with its work still under way; over. Without a plan nothing can give an attempt up, and nobody keeps this.
+ */
+export type TaskPhase = 'waiting' | 'starting' | 'going' | 'abandoned' | 'over';
 
 /**
  * One attempt at one payload for one collector; it is what the processor gets as its third argument. A further attempt
@@ -11,12 +19,16 @@ import type { Registration } from './registration.ts';
 export class Task implements PolicyTask {
   readonly event: QueuedEvent;
   readonly registration: Registration;
+  /** What is to be minded beside calling the processor; undefined for most, until they ask for another attempt. */
+  plan: TaskPlan | undefined;
   /** Where the result belongs, of several tasks; undefined for the only task of its event. */
   readonly handover: Handover | undefined;
   readonly index: number;
   readonly number: number;
+  phase: TaskPhase = 'waiting';
   /** When the attempt began; set only while somebody listens. */
   startedAt: number | undefined = undefined;
+  alarm: TaskAlarm | undefined = undefined;
   #controller: AbortController | undefined = undefined;
   /** The next in the event's list of tasks that can be aborted. */
   #sibling: Task | undefined = undefined;
@@ -24,12 +36,14 @@ export class Task implements PolicyTask {
   constructor(
     event: QueuedEvent,
     registration: Registration,
+    plan: TaskPlan | undefined,
     handover: Handover | undefined,
     index: number,
     number: number,
   ) {
     this.event = event;
     this.registration = registration;
+    this.plan = plan;
     this.handover = handover;
     this.index = index;
     this.number = number;
@@ -45,6 +59,16 @@ export class Task implements PolicyTask {
 
   get eventId(): string {
     return this.event.id;
+  }
+
+  get chain(): object {
+    return this.event;
+  }
+
+  get acceptedAt(): number {
+    const extras = this.event.needExtras();
+    extras.acceptedAt ??= this.event.host.clock.now();
+    return extras.acceptedAt;
   }
 
   get signal(): AbortSignal {
@@ -71,12 +95,31 @@ export class Task implements PolicyTask {
     for (let task: Task | undefined = this; task !== undefined; task = task.#sibling) task.#controller?.abort(reason);
   }
 
+  /** This attempt alone is given up. Who reads its signal later finds it fired. */
+  abandon(reason: unknown): void {
+    this.phase = 'abandoned';
+    this.#controller ??= new AbortController();
+    this.#controller.abort(reason);
+  }
+
   /** The next attempt. */
   successor(): Task {
-    return new Task(this.event, this.registration, this.handover, this.index, this.number + 1);
+    return new Task(this.event, this.registration, this.plan, this.handover, this.index, this.number + 1);
   }
 
   resume(): void {
     this.event.host.resume(this);
+  }
+
+  resumeAt(due: number): void {
+    this.event.host.setAlarm(this, new TaskAlarm(this, undefined), due);
+  }
+
+  giveUp(error: unknown): void {
+    this.event.host.giveUpTask(this, error);
+  }
+
+  giveUpAt(due: number, error: () => unknown): void {
+    this.event.host.setAlarm(this, new TaskAlarm(this, error), due);
   }
 }

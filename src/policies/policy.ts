@@ -1,4 +1,4 @@
-import type { Result } from 'neverthrow';
+import type { Err, Result } from 'neverthrow';
 import type { Attempt } from '../core/collector.ts';
 import type { Payload } from '../core/payload.ts';
 
@@ -6,11 +6,24 @@ import type { Payload } from '../core/payload.ts';
 export interface PolicyTask extends Attempt {
   /** Undefined once the event has settled. */
   readonly payload: Payload | undefined;
+  /** The same for every attempt of one task; tasks of other collectors may share it. */
+  readonly chain: object;
+  /** When its event was accepted, on the queue's clock; if that was not to be known then, when it was first asked for. */
+  readonly acceptedAt: number;
   /**
    * Brings a parked task back: it gets a consumer before all that waits, and every policy is asked again. Does nothing
    * for a task that is not parked (any more).
    */
   resume(): void;
+  /** Calls {@link PolicyTask.resume} at this time on the queue's clock. A task has one alarm: a new one replaces it. */
+  resumeAt(due: number): void;
+  /**
+   * Ends the attempt with this error: its signal fires, the policies are asked what follows, and what its work brings
+   * later is ignored. A parked task settles with the error. Does nothing for a task that has ended.
+   */
+  giveUp(error: unknown): void;
+  /** Calls {@link PolicyTask.giveUp} at this time on the queue's clock, unless the attempt has ended by then. */
+  giveUpAt(due: number, error: () => unknown): void;
 }
 
 /**
@@ -23,10 +36,17 @@ export interface PolicyTask extends Attempt {
  * @experimental The shape may still change in a minor release.
  */
 export interface TaskPolicy {
-  /** Asked before each attempt. */
-  before?(task: PolicyTask): 'run' | 'park';
+  /** Asked before each attempt. An `Err` settles the task with it; the processor is not called. */
+  before?(task: PolicyTask): 'run' | 'park' | Err<unknown, unknown>;
   /** Asked after each attempt; `'park'` means that the task is attempted again once it was resumed. */
   after?(task: PolicyTask, result: Result<unknown, unknown>): 'settle' | 'park';
-  /** A task that was parked is wanted no more: its event was cancelled, or the queue shut down. */
+  /** The work of an attempt that {@link TaskPolicy.before} let through has ended, perhaps long after it was given up. */
+  workEnded?(task: PolicyTask): void;
+  /** The task has settled with this result; its event was not given up before. */
+  settled?(task: PolicyTask, result: Result<unknown, unknown>, payload: Payload): void;
+  /**
+   * A task that was parked is wanted no more: its event was cancelled, or the queue shut down. Also told of work that a
+   * shutdown leaves behind.
+   */
   forget?(task: PolicyTask): void;
 }

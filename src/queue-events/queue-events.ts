@@ -1,5 +1,7 @@
 import { EventEmitter } from 'eventemitter3';
 import { type QueueEventMap, QueueEventName } from './names.ts';
+import { BufferedStream, type QueueEventStream } from './stream.ts';
+import { type RefuseArgument, resolveStream, type StreamOptions } from './stream-options.ts';
 
 /** A listener of one queue event. What it throws, or rejects with, is reported as `error-internal` and harms nobody. */
 export type QueueEventListener<N extends QueueEventName> = (event: QueueEventMap[N]) => unknown;
@@ -15,14 +17,20 @@ export interface QueueEvents {
   once<N extends QueueEventName>(name: N, listener: QueueEventListener<N>): this;
   /** Removes what was added last, if it was added. */
   off<N extends QueueEventName>(name: N, listener: QueueEventListener<N>): this;
+  /** How many listeners an event has; a stream that is about it counts as one. */
   listenerCount(name: QueueEventName): number;
+  /**
+   * The events from now on, to be iterated over: `for await (const event of queue.events.stream())`. Like a listener, it
+   * outlasts a shutdown, and does not keep the process alive.
+   *
+   * @typeParam N - the names that the filter lists
+   * @throws `InvalidArgumentError` for a wrong option or an unknown option name.
+   */
+  stream<const N extends QueueEventName = QueueEventName>(options?: StreamOptions<N>): QueueEventStream<NoInfer<N>>;
 }
 
 /** What the source of an event says about it; name and time are added. */
 type Details<N extends QueueEventName> = Omit<QueueEventMap[N], 'status' | 'timestamp'>;
-
-/** Makes the error for a wrong argument. */
-type RefuseArgument = (argument: string, expected: string, value: unknown) => Error;
 
 interface Guarded {
   readonly name: QueueEventName;
@@ -87,6 +95,12 @@ export class QueueEventSource implements QueueEvents {
     return this.#emitter.listenerCount(name);
   }
 
+  stream<const N extends QueueEventName = QueueEventName>(
+    options: StreamOptions<N> = {},
+  ): QueueEventStream<NoInfer<N>> {
+    return new BufferedStream<N>(this, resolveStream(options, this.#refuse));
+  }
+
   /** Whether to go to the expense of describing an event. */
   observed(name: QueueEventName): boolean {
     return this.listening !== 0 && this.#emitter.listenerCount(name) !== 0;
@@ -101,6 +115,12 @@ export class QueueEventSource implements QueueEvents {
   reportInternal(source: string, error: unknown): void {
     if (this.observed(QueueEventName.ERROR_INTERNAL)) this.emit(QueueEventName.ERROR_INTERNAL, { source, error });
     else this.#lastResort(source, error);
+  }
+
+  /** User code failed when it was called with an event. If that told of a failure, this one is told to no listener. */
+  reportFailure(source: string, name: QueueEventName, error: unknown): void {
+    if (name === QueueEventName.ERROR_INTERNAL) this.#lastResort(source, error);
+    else this.reportInternal(source, error);
   }
 
   /** Emits in a microtask, or before the next event: for places where no user code may run. */
@@ -135,8 +155,6 @@ export class QueueEventSource implements QueueEvents {
   }
 
   #reportListener(name: QueueEventName, error: unknown): void {
-    const source = `listener of "${name}"`;
-    if (name === QueueEventName.ERROR_INTERNAL) this.#lastResort(source, error);
-    else this.reportInternal(source, error);
+    this.reportFailure(`listener of "${name}"`, name, error);
   }
 }

@@ -344,11 +344,12 @@ describe('the arguments of a collector', () => {
     ['topic', 'topics'],
     ['lifeCycle', 'lifecycle'],
     ['ctx', undefined],
-    ['retries', undefined],
+    ['retries', 'retry'],
   ])('the unknown option %s is refused, and %s is proposed', (name, proposed) => {
     const error = thrownBy(() => new Collector('a', noop, { [name]: 1 }));
     const hint = proposed === undefined ? '' : ` (did you mean '${proposed}'?)`;
-    const known = 'made of topics, lifecycle, context, policies';
+    const known =
+      'made of topics, lifecycle, context, timeout, retry, ttl, expiresAt, delay, at, signal, lock, deadLetter, policies';
     expectRefusal(error, 'Collector "a": options', known, `given '${name}'${hint}`);
   });
 
@@ -613,7 +614,12 @@ describe('a send', () => {
     const nothing = await rejectionOf(publisher.sendWhenReady(payload, { signal: null as unknown as AbortSignal }));
     expectRefusal(nothing, 'sendWhenReady: signal', 'an AbortSignal', 'null');
     const name = await rejectionOf(publisher.sendWhenReady(payload, { sginal: undefined } as object));
-    expectRefusal(name, 'sendWhenReady: options', 'made of signal', "given 'sginal' (did you mean 'signal'?)");
+    expectRefusal(
+      name,
+      'sendWhenReady: options',
+      'made of timeout, retry, ttl, expiresAt, delay, at, signal',
+      "given 'sginal' (did you mean 'signal'?)",
+    );
     const options = await rejectionOf(publisher.sendWhenReady(payload, null as unknown as object));
     expectRefusal(options, 'sendWhenReady: options', 'an object', 'null');
     expect(queue.getMetrics().offered).toBe(0);

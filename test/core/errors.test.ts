@@ -1,22 +1,28 @@
 import { readFileSync } from 'node:fs';
 import * as library from 'collector-queue';
 import {
+  CancelTask,
   CollectorQueueError,
   ErrorCode,
   InvalidArgumentError,
   LifecycleError,
   ProcessorError,
   QueueFullError,
+  RetryTask,
+  TaskControl,
 } from 'collector-queue';
 import { describe, expect, test } from 'vitest';
 
 type ErrorClass = new (...args: unknown[]) => Error & { code: string; retryable: boolean };
 
+/** What a processor throws to say what becomes of its task is no error of the library. */
+const bases: unknown[] = [CollectorQueueError, TaskControl, RetryTask, CancelTask];
+
 /** The error classes that the package exports, without their base. */
 function errorClasses(): [name: string, make: ErrorClass][] {
   return Object.entries<unknown>(library).filter(
     (entry): entry is [string, ErrorClass] =>
-      typeof entry[1] === 'function' && entry[1] !== CollectorQueueError && entry[1].prototype instanceof Error,
+      typeof entry[1] === 'function' && !bases.includes(entry[1]) && entry[1].prototype instanceof Error,
   );
 }
 

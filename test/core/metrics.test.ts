@@ -31,6 +31,8 @@ describe('the metrics', () => {
       'rejected',
       'inFlight',
       'parked',
+      'scheduled',
+      'abandoned',
       'settled',
       'dropped',
       'cancelled',

@@ -177,7 +177,7 @@ describe('waiting for room', () => {
     await queue.shutDownQueue();
   });
 
-  test('leaves the signal alone once the payload was accepted', async () => {
+  test('goes on listening to the signal, which cancels the event, until it has settled', async () => {
     const { queue, publisher, clock, end } = await narrow();
     publisher.sendMany(['running', 'waiting'].map((value) => new Payload(value)));
     const controller = new AbortController();
@@ -185,12 +185,12 @@ describe('waiting for room', () => {
     await clock.turn();
     await end();
     const event = await sent;
+    expect(getEventListeners(controller.signal, 'abort')).toHaveLength(1);
+    controller.abort('enough');
+    expect(event.status).toBe('settled');
+    expect(event.getResult()?.errs()[0]).toMatchObject({ code: 'CQ_CANCELLED', cause: 'enough' });
     expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0);
-    controller.abort();
-    expect(event.status).toBe('waiting');
     await end();
-    await end();
-    expect((await event.wait()).isOk()).toBe(true);
     await queue.shutDownQueue();
   });
 

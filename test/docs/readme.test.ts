@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
+import { Collector, CollectorQueue, type InvalidArgumentError } from 'collector-queue';
 import ts from 'typescript';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Program, programsIn, snippetsIn } from './programs.ts';
@@ -35,6 +36,67 @@ test('the first snippet of the README is a whole program, with its output', () =
   const program = programs.find(({ name }) => name === `README.md:${first?.line}`);
   expect(program, 'it does not begin with an import of the package').toBeDefined();
   expect(program?.output, 'no block of text with its output follows').toBeDefined();
+});
+
+/** The pages of which each is about something that users want to do. */
+const INTENTS = ['RETRIES', 'DEADLINES', 'SCHEDULES', 'LOCKS', 'RESULTS', 'QUEUE-EVENTS'].map(
+  (name) => `docs/${name}.md`,
+);
+
+describe.each(INTENTS)('%s', (page) => {
+  test('has programs, each with its output, and no other TypeScript', () => {
+    const own = programs.filter(({ document }) => document === page);
+    expect(own.length).toBeGreaterThan(0);
+    expect(own.filter(({ output }) => output === undefined).map(({ name }) => name)).toEqual([]);
+    expect(snippetsIn(read(page)).map(({ line }) => line)).toEqual(own.map(({ line }) => line));
+  });
+
+  test('is linked from the README', () => {
+    expect(read('README.md')).toContain(`](${page})`);
+  });
+});
+
+describe('the tables of options in the README', () => {
+  /** The names in the first column of the table with this head; those with a star after them. */
+  function namesUnder(head: string): { all: string[]; starred: string[] } {
+    const table = read('README.md').split(`| ${head} |`)[1]?.split('\n\n')[0] ?? '';
+    const cells = [...table.matchAll(/^\| (`.*?) \|/gm)].map((row) => row[1] as string);
+    const namesIn = (some: string[]): string[] =>
+      some.flatMap((cell) => [...cell.matchAll(/`(\w+)`/g)].map((name) => name[1] as string)).sort();
+    return { all: namesIn(cells), starred: namesIn(cells.filter((cell) => cell.endsWith('*'))) };
+  }
+
+  /** What the refusal of an unknown option lists. */
+  function namesKnown(call: () => unknown): string[] {
+    try {
+      call();
+    } catch (error) {
+      return (error as InvalidArgumentError).expected.replace('made of ', '').split(', ').sort();
+    }
+    throw new Error('an unknown option was not refused');
+  }
+  const unknown = { unheardOf: 1 } as object;
+
+  test('list those of a queue', () => {
+    const known = namesKnown(() => new CollectorQueue([new Collector('a', () => 1)], unknown));
+    expect(namesUnder('option').all).toEqual(known);
+  });
+
+  test('list those of a collector, and mark those of a send', async () => {
+    const { all, starred } = namesUnder('option of a collector');
+    expect(all).toEqual(namesKnown(() => new Collector('a', () => 1, unknown)));
+    await new CollectorQueue([new Collector('a', () => 1)]).run((publisher) => {
+      expect(starred).toEqual(namesKnown(() => publisher.publish(1, {}, unknown)));
+    });
+  });
+});
+
+describe('the links of the documents', () => {
+  test.each(documents)('of %s lead to files that there are', (document) => {
+    const links = [...read(document).matchAll(/\]\((?!https?:|#)([^)#\s]+)/g)].map((link) => link[1] as string);
+    const missing = links.filter((link) => !existsSync(resolve(root, document, '..', link)));
+    expect(missing).toEqual([]);
+  });
 });
 
 describe.runIf(programs.length > 0)('the programs of the documents', () => {

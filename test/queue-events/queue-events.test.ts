@@ -27,6 +27,8 @@ async function listening(
 
 const works = (): Collector => new Collector('works', async () => 'done');
 const timestamp = 1_700_000_000_000;
+/** What every event of a first and only attempt says. */
+const first = { attempt: 1, retries: 0, retryDelay: undefined, executeTime: undefined };
 
 describe('a queue tells', () => {
   test('that a payload was accepted, started and finished', async () => {
@@ -38,8 +40,8 @@ describe('a queue tells', () => {
     const { id } = event;
     expect(told.slice(0, 3)).toEqual([
       { status: 'enqueued', timestamp, id },
-      { status: 'started', timestamp, id, task: 'a', attempt: 1 },
-      { status: 'finished', timestamp: timestamp + 30, id, task: 'a', attempt: 1, duration: 30 },
+      { status: 'started', timestamp, id, task: 'a', ...first },
+      { status: 'finished', timestamp: timestamp + 30, id, task: 'a', ...first, duration: 30 },
     ]);
     expect(told[3]).toEqual({ status: 'idle', timestamp: timestamp + 30 });
     expect(told).toHaveLength(4);
@@ -57,8 +59,8 @@ describe('a queue tells', () => {
     const error = event.getResult()?.errs()[0];
     const ended = told.filter(({ status }) => status === 'finished' || status === 'error-task');
     expect(ended).toEqual([
-      { status: 'error-task', timestamp, id, task: 'fails', attempt: 1, duration: 0, error },
-      { status: 'finished', timestamp, id, task: 'works', attempt: 1, duration: 0 },
+      { status: 'error-task', timestamp, id, task: 'fails', ...first, duration: 0, error, stack: expect.any(String) },
+      { status: 'finished', timestamp, id, task: 'works', ...first, duration: 0 },
     ]);
     expect(error).toMatchObject({ code: ErrorCode.PROCESSOR });
     await queue.shutDownQueue();
@@ -121,7 +123,7 @@ describe('a queue tells', () => {
     const scene = await listening([collector]);
     const event = scene.publisher.publish(1);
     await scene.clock.turn();
-    expect(scene.told).toContainEqual({ status: 'parked', timestamp, id: event.id, task: 'a', attempt: 1 });
+    expect(scene.told).toContainEqual({ status: 'parked', timestamp, id: event.id, task: 'a', ...first });
     expect(scene.names()).not.toContain('started');
     expect(scene.names()).not.toContain('idle');
     await giveUp(scene);

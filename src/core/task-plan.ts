@@ -1,0 +1,54 @@
+import { Err, type Result } from 'neverthrow';
+import type { PolicyTask, TaskPolicy } from '../policies/policy.ts';
+import type { Payload } from './payload.ts';
+
+/** Told what a policy throws where it has no say. */
+type Report = (task: PolicyTask, error: unknown) => void;
+
+/** What is minded of a task beside calling the processor: its policies, asked in their order. */
+export class TaskPlan {
+  /** Attempts in all. */
+  readonly attempts: number;
+  readonly #policies: readonly TaskPolicy[];
+
+  constructor(policies: readonly TaskPolicy[], attempts: number) {
+    this.#policies = policies;
+    this.attempts = attempts;
+  }
+
+  /** The first objection to an attempt. Throws what a policy throws. */
+  before(task: PolicyTask): 'run' | 'park' | Err<unknown, unknown> {
+    for (const policy of this.#policies) {
+      const verdict = policy.before?.(task);
+      if (verdict === 'park' || verdict instanceof Err) return verdict;
+    }
+    return 'run';
+  }
+
+  /** Whether somebody wants another attempt. Throws what a policy throws. */
+  after(task: PolicyTask, result: Result<unknown, unknown>): 'settle' | 'park' {
+    return this.#policies.some((policy) => policy.after?.(task, result) === 'park') ? 'park' : 'settle';
+  }
+
+  workEnded(task: PolicyTask, report: Report): void {
+    this.#tell(task, report, (policy) => policy.workEnded?.(task));
+  }
+
+  settled(task: PolicyTask, result: Result<unknown, unknown>, payload: Payload, report: Report): void {
+    this.#tell(task, report, (policy) => policy.settled?.(task, result, payload));
+  }
+
+  forget(task: PolicyTask, report: Report): void {
+    this.#tell(task, report, (policy) => policy.forget?.(task));
+  }
+
+  #tell(task: PolicyTask, report: Report, hook: (policy: TaskPolicy) => void): void {
+    for (const policy of this.#policies) {
+      try {
+        hook(policy);
+      } catch (error) {
+        report(task, error);
+      }
+    }
+  }
+}

@@ -1,0 +1,95 @@
+import { AbortPolicy } from '../policies/abort.ts';
+import { DeadLetterPolicy } from '../policies/dead-letter.ts';
+import { DelayPolicy } from '../policies/delay.ts';
+import { ExpiryPolicy } from '../policies/expiry.ts';
+import { LockPolicy, type Locks } from '../policies/lock.ts';
+import type { PolicyTask, TaskPolicy } from '../policies/policy.ts';
+import { RetryPolicy, type RetrySettings } from '../policies/retry.ts';
+import { RevocationPolicy, type Revocations } from '../policies/revocation.ts';
+import type { PolicyServices } from '../policies/services.ts';
+import { TimeoutPolicy } from '../policies/timeout.ts';
+import type { AnyCollector } from './collector.ts';
+import { CancelledError, DeliveryTimeoutError, ExpiredError, RevokedError } from './errors.ts';
+import type { Payload } from './payload.ts';
+import type { TaskSettings } from './task-options.ts';
+import { TaskPlan } from './task-plan.ts';
+
+/** Told of tasks that failed for good. */
+export type DeliverDeadLetter = (collector: AnyCollector, task: PolicyTask, payload: Payload, error: unknown) => void;
+
+const ONE_ATTEMPT: RetrySettings = { attempts: 1, base: 0, cap: 0, retryIf: () => false };
+
+/** Composes the policies of tasks, for one run of a queue. */
+export class TaskPlanner {
+  /** For a task without options whose processor asks for another attempt all the same. */
+  readonly fallback: TaskPlan;
+  readonly #services: PolicyServices;
+  readonly #revocations: Revocations;
+  readonly #revocation: RevocationPolicy;
+  readonly #deadLetter: DeliverDeadLetter;
+  readonly #locks: Locks = new Map();
+  /** One for a collector, whatever its sends say, so that its signal has one listener. */
+  readonly #aborts: WeakMap<AnyCollector, AbortPolicy> = new WeakMap();
+
+  constructor(services: PolicyServices, revocations: Revocations, deadLetter: DeliverDeadLetter) {
+    this.#services = services;
+    this.#revocations = revocations;
+    this.#deadLetter = deadLetter;
+    this.#revocation = new RevocationPolicy(revocations, services, (key) => new RevokedError(key));
+    this.fallback = new TaskPlan([this.#revocation, new RetryPolicy(ONE_ATTEMPT, services)], 1);
+  }
+
+  /** The plan of a collector's tasks, for a send with these settings; undefined if there is nothing to mind. */
+  planFor(collector: AnyCollector, sent?: TaskSettings): TaskPlan | undefined {
+    const { settings, policies: custom, key } = collector;
+    const limit = sent?.timeout ?? settings.timeout;
+    const timeout = limit === Number.POSITIVE_INFINITY ? undefined : limit;
+    const retry = sent?.retry ?? settings.retry;
+    const expiry = sent?.expiry ?? settings.expiry;
+    // A send that has a delay of its own has waited as a whole.
+    const delay = sent?.delay === undefined ? settings.delay : undefined;
+    const { lock, deadLetter, signal } = settings;
+    const revoked = this.#revocations.has(key);
+    const given = [timeout, retry, expiry, delay, lock, deadLetter, signal].some((one) => one !== undefined);
+    if (!given && !revoked && custom.length === 0) return undefined;
+
+    const services = this.#services;
+    const policies: TaskPolicy[] = [];
+    // Who is not to run at all is asked first, so that nothing waits or is held for it.
+    policies.push(this.#revocation);
+    if (signal !== undefined) policies.push(this.#abortPolicy(collector, signal));
+    if (expiry !== undefined)
+      policies.push(
+        new ExpiryPolicy(expiry, services, () => new ExpiredError(`expired before collector "${key}" attempted it`)),
+      );
+    // Waiting comes before the locks, or a task would hold one while it waits.
+    if (delay !== undefined) policies.push(new DelayPolicy(delay, services));
+    policies.push(...custom);
+    // Nothing that may still park the task comes after its lock.
+    if (lock !== undefined) policies.push(new LockPolicy(lock.name, lock.delay, this.#locks, services));
+    // The limit is of the processor alone.
+    if (timeout !== undefined)
+      policies.push(new TimeoutPolicy(timeout, services, (limit) => new DeliveryTimeoutError(key, limit)));
+    // After an attempt: the custom policies may park the task first; then it is decided whether there is another one.
+    policies.push(new RetryPolicy(retry ?? ONE_ATTEMPT, services));
+    if (deadLetter !== undefined) {
+      policies.push(
+        new DeadLetterPolicy(isDead, (task, payload, error) => this.#deadLetter(collector, task, payload, error)),
+      );
+    }
+    return new TaskPlan(policies, (retry ?? ONE_ATTEMPT).attempts);
+  }
+
+  #abortPolicy(collector: AnyCollector, signal: AbortSignal): AbortPolicy {
+    const made =
+      this.#aborts.get(collector) ??
+      new AbortPolicy(signal, (cause) => new CancelledError("the collector's signal fired", { cause }));
+    this.#aborts.set(collector, made);
+    return made;
+  }
+}
+
+/** What was cancelled, revoked or has expired is not wanted any more; it did not fail. */
+function isDead(error: unknown): boolean {
+  return !(error instanceof CancelledError || error instanceof RevokedError || error instanceof ExpiredError);
+}

@@ -1,0 +1,31 @@
+import { type Err, err } from 'neverthrow';
+import type { PolicyTask, TaskPolicy } from './policy.ts';
+import type { PolicyServices } from './services.ts';
+
+/** When a payload expires: so many milliseconds after it was accepted, or at a time of day. */
+export type Expiry = { readonly ttl: number } | { readonly expiresAt: number };
+
+/** Refuses to attempt what has expired, at the first attempt and at later ones. */
+export class ExpiryPolicy implements TaskPolicy {
+  readonly #expiry: Expiry;
+  readonly #services: PolicyServices;
+  readonly #error: () => unknown;
+
+  constructor(expiry: Expiry, services: PolicyServices, error: () => unknown) {
+    this.#expiry = expiry;
+    this.#services = services;
+    this.#error = error;
+  }
+
+  before(task: PolicyTask): 'run' | Err<never, unknown> {
+    const { clock } = this.#services;
+    const expired =
+      'ttl' in this.#expiry
+        ? clock.now() - task.acceptedAt >= this.#expiry.ttl
+        : clock.wall() >= this.#expiry.expiresAt;
+    if (!expired) return 'run';
+    const error = this.#error();
+    this.#services.tell('expired', task, { error });
+    return err(error);
+  }
+}
