@@ -53,6 +53,7 @@ export const benchNames: readonly string[] = [
   'latency',
   'consumers',
   'options',
+  'timers',
 ];
 
 /** Loads a benchmark. The files are plain JavaScript, so that no loader touches what is measured. */
