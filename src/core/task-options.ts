@@ -52,7 +52,10 @@ export interface TaskOptions {
    * @default 1
    */
   readonly retry?: number | RetryOptions | undefined;
-  /** Milliseconds after its acceptance from which a payload is not attempted any more: it settles as `Err(ExpiredError)`. */
+  /**
+   * Milliseconds after its acceptance from which a payload is not attempted any more: it settles as `Err(ExpiredError)`.
+   * @default Infinity
+   */
   readonly ttl?: number | undefined;
   /** The same as a point in time: a Date, or milliseconds since the Unix epoch. Excludes `ttl`. */
   readonly expiresAt?: Date | number | undefined;
@@ -101,7 +104,7 @@ export const TASK_OPTIONS = ['timeout', 'retry', 'ttl', 'expiresAt', 'delay', 'a
 const RETRY_OPTIONS = ['attempts', 'base', 'cap', 'retryIf'] as const;
 
 /** @throws {@link InvalidArgumentError} for the first that is wrong. */
-export function resolveTaskOptions(owner: string, options: TaskOptions): TaskSettings {
+function resolveTaskOptions(owner: string, options: TaskOptions): TaskSettings {
   const { timeout, retry, signal } = options;
   checkSignal(owner, signal);
   return {
@@ -166,7 +169,7 @@ function resolveExpiry(owner: string, { ttl, expiresAt }: TaskOptions): Expiry |
     return expiresAt === undefined ? undefined : { expiresAt: checkTime(`${owner}: expiresAt`, expiresAt) };
   }
   if (expiresAt !== undefined) throw new InvalidArgumentError(`${owner}: expiresAt`, 'absent beside ttl', 'given');
-  return { ttl: checkDuration(`${owner}: ttl`, ttl) };
+  return { ttl: checkDuration(`${owner}: ttl`, ttl, true) };
 }
 
 function resolveDelay(owner: string, { delay, at }: TaskOptions): Delay | undefined {

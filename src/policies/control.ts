@@ -35,9 +35,12 @@ export class RetryTask extends TaskControl {
   readonly delay: number | undefined;
   readonly at: number | undefined;
 
-  /** @throws TypeError for both `delay` and `at`, a negative or NaN delay, an invalid date. */
+  /** @throws TypeError for an unknown option, both `delay` and `at`, a negative or NaN delay, an invalid date. */
   constructor(options: RetryTaskOptions = {}) {
     super('the processor asks for another attempt', { cause: options.cause });
+    const unknown = Object.keys(options).find((name) => name !== 'delay' && name !== 'at' && name !== 'cause');
+    if (unknown !== undefined)
+      throw new TypeError(`RetryTask: options are delay, at, cause, but given is '${unknown}'`);
     const { delay, at } = options;
     if (delay !== undefined && at !== undefined) throw new TypeError('RetryTask: delay and at exclude each other');
     if (delay !== undefined && !(typeof delay === 'number' && delay >= 0 && Number.isFinite(delay))) {

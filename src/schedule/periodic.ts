@@ -50,7 +50,7 @@ export interface PeriodicHandle {
 export type PeriodicNotice = 'checking' | 'scheduling';
 
 /** What comes with a notice. */
-export interface PeriodicDetails {
+interface PeriodicDetails {
   /** Due times missed since the last publication, before this one. */
   readonly missed: number;
 }

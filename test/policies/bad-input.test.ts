@@ -60,7 +60,7 @@ function rows(option: string, expected: string, values: readonly (readonly [unkn
 const TASK_OPTIONS: Row[] = [
   ...rows('timeout', `${DURATION} or Infinity`, NOT_DURATIONS),
   [{ timeout: 0 }, 'timeout', 'more than 0 milliseconds', '0'],
-  ...rows('ttl', DURATION, [...NOT_DURATIONS, INFINITE]),
+  ...rows('ttl', `${DURATION} or Infinity`, NOT_DURATIONS),
   ...rows('expiresAt', TIME, NOT_TIMES),
   ...rows('delay', DURATION, [...NOT_DURATIONS, INFINITE]),
   ...rows('at', TIME, NOT_TIMES),
@@ -359,6 +359,7 @@ describe('a RetryTask', () => {
     [{ at: 'tomorrow' }, 'at'],
     [{ at: '5' }, 'at'],
     [{ at: null }, 'at'],
+    [{ dealy: 5 }, "options are delay, at, cause, but given is 'dealy'"],
   ])('with %j is refused where it is made: %s', (options, words) => {
     const error = thrownBy(() => new RetryTask(options as RetryTaskOptions));
     expect(error).toBeInstanceOf(TypeError);
