@@ -334,7 +334,8 @@ export class Dispatcher implements EventHost, TaskSink {
   #tellEnded(task: Task, result: Result<unknown, unknown>): void {
     const name = result.isOk() ? QueueEventName.FINISHED : QueueEventName.ERROR_TASK;
     if (!this.#events.observed(name)) return;
-    const duration = task.startedAt === undefined ? undefined : this.clock.now() - task.startedAt;
+    const startedAt = task.extras?.startedAt;
+    const duration = startedAt === undefined ? undefined : this.clock.now() - startedAt;
     if (result.isOk()) this.#events.emit(QueueEventName.FINISHED, { ...describeTask(task), duration });
     else {
       const { error } = result;

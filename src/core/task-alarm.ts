@@ -15,7 +15,7 @@ export class TaskAlarm extends Alarm {
   }
 
   ring(): void {
-    this.#task.alarm = undefined;
+    this.#task.needExtras().alarm = undefined;
     if (this.#error === undefined) this.#task.resume();
     else this.#task.giveUp(this.#error());
   }
@@ -23,7 +23,8 @@ export class TaskAlarm extends Alarm {
 
 /** A task has one alarm: this one, or none, instead of the one before. */
 export function setAlarm(timers: Timers, task: Task, alarm: TaskAlarm | undefined, due: number): void {
-  if (task.alarm !== undefined) timers.cancel(task.alarm);
-  task.alarm = alarm;
+  const extras = task.needExtras();
+  if (extras.alarm !== undefined) timers.cancel(extras.alarm);
+  extras.alarm = alarm;
   if (alarm !== undefined) timers.set(alarm, due);
 }

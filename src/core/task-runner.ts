@@ -31,7 +31,7 @@ export class TaskRunner {
   readonly #events: QueueEventSource;
   readonly #sink: TaskSink;
   readonly #completions: Completions = new Completions((task, result) => {
-    if (task.phase === 'abandoned') {
+    if (task.extras !== undefined && task.extras.phase === 'abandoned') {
       this.#leftoverEnded(task);
       return;
     }
@@ -53,7 +53,7 @@ export class TaskRunner {
   /** Starts a task. True if its work goes on; then the event's `active` falls by one when it ends. */
   run(task: Task): boolean {
     const { event, registration } = task;
-    if ((task.plan !== undefined || this.#events.listening !== 0) && !this.#mayStart(task)) return false;
+    if ((task.extras !== undefined || this.#events.listening !== 0) && !this.#mayStart(task)) return false;
     let returned: unknown;
     try {
       const { processor } = registration;
@@ -64,7 +64,7 @@ export class TaskRunner {
       const promise = promiseOf(returned);
       if (promise !== undefined) {
         this.#completions.follow(promise, task);
-        if (task.plan !== undefined) task.phase = 'going';
+        if (task.extras !== undefined) task.extras.phase = 'going';
         return true;
       }
     } catch (thrown) {
@@ -150,7 +150,7 @@ export class TaskRunner {
 
   /** An attempt has a result: the task is done, unless there is to be another attempt. No work of it goes on. */
   #ended(task: Task, result: Result<unknown, unknown>): false {
-    if (task.plan === undefined && result.isOk()) this.#sink.taskDone(task, result);
+    if (task.extras === undefined && result.isOk()) this.#sink.taskDone(task, result);
     else this.#endedByPlan(task, result);
     return false;
   }
@@ -158,7 +158,7 @@ export class TaskRunner {
   /** An attempt under a plan, or one whose processor failed or says itself what is to become of it. */
   #endedByPlan(task: Task, result: Result<unknown, unknown>): void {
     const control = result.isErr() && TaskControl.is(result.error) ? result.error : undefined;
-    if (control !== undefined) task.plan ??= this.#parts.planner.fallback;
+    if (control !== undefined) task.needExtras().plan ??= this.#parts.planner.fallback;
     const { plan } = task;
     if (plan === undefined) {
       this.#sink.taskDone(task, result);
@@ -183,7 +183,7 @@ export class TaskRunner {
 
   /** The work of an attempt that had begun has ended. */
   #attemptOver(task: Task): void {
-    task.phase = 'over';
+    task.needExtras().phase = 'over';
     task.plan?.workEnded(task, this.#report);
   }
 
@@ -235,7 +235,7 @@ export class TaskRunner {
   }
 
   #cancelAlarm(task: Task): void {
-    if (task.alarm !== undefined) setAlarm(this.#parts.timers, task, undefined, 0);
+    if (task.extras?.alarm !== undefined) setAlarm(this.#parts.timers, task, undefined, 0);
   }
 
   /** Told what a policy throws where it has no say. */
@@ -268,7 +268,7 @@ export class TaskRunner {
       this.#fail(task, new ProcessorError(task.collectorKey, thrown));
       return false;
     }
-    task.phase = 'starting';
+    task.needExtras().phase = 'starting';
     return this.#stillStarting(task);
   }
 
@@ -323,7 +323,7 @@ export class TaskRunner {
   /** False if a listener has cancelled the event. */
   #tellStarted(task: Task): boolean {
     if (this.#events.observed(QueueEventName.FINISHED) || this.#events.observed(QueueEventName.ERROR_TASK)) {
-      task.startedAt = this.#parts.clock.now();
+      task.needExtras().startedAt = this.#parts.clock.now();
     }
     if (this.#events.observed(QueueEventName.STARTED)) this.#events.emit(QueueEventName.STARTED, describeTask(task));
     return this.#stillStarting(task);

@@ -12,6 +12,18 @@ import type { TaskPlan } from './task-plan.ts';
  */
 export type TaskPhase = 'waiting' | 'starting' | 'going' | 'abandoned' | 'over';
 
+/** What few tasks need: those with a plan, those that listeners hear of, those whose signal is read. */
+export interface TaskExtras {
+  plan: TaskPlan | undefined;
+  phase: TaskPhase;
+  /** When the attempt began; set only while somebody listens. */
+  startedAt: number | undefined;
+  alarm: TaskAlarm | undefined;
+  controller: AbortController | undefined;
+  /** The next in the event's list of tasks that can be aborted. */
+  sibling: Task | undefined;
+}
+
 /**
  * One attempt at one payload for one collector; it is what the processor gets as its third argument. A further attempt
  * is a task of its own, so that work which was left behind never sees the signal of its successor.
@@ -19,19 +31,12 @@ export type TaskPhase = 'waiting' | 'starting' | 'going' | 'abandoned' | 'over';
 export class Task implements PolicyTask {
   readonly event: QueuedEvent;
   readonly registration: Registration;
-  /** What is to be minded beside calling the processor; undefined for most, until they ask for another attempt. */
-  plan: TaskPlan | undefined;
   /** Where the result belongs, of several tasks; undefined for the only task of its event. */
   readonly handover: Handover | undefined;
   readonly index: number;
   readonly number: number;
-  phase: TaskPhase = 'waiting';
-  /** When the attempt began; set only while somebody listens. */
-  startedAt: number | undefined = undefined;
-  alarm: TaskAlarm | undefined = undefined;
-  #controller: AbortController | undefined = undefined;
-  /** The next in the event's list of tasks that can be aborted. */
-  #sibling: Task | undefined = undefined;
+  /** Undefined where nothing is to be minded beside calling the processor: the way that most tasks go. */
+  extras: TaskExtras | undefined;
 
   constructor(
     event: QueuedEvent,
@@ -43,10 +48,10 @@ export class Task implements PolicyTask {
   ) {
     this.event = event;
     this.registration = registration;
-    this.plan = plan;
     this.handover = handover;
     this.index = index;
     this.number = number;
+    this.extras = plan === undefined ? undefined : newExtras(plan);
   }
 
   get payload(): Payload | undefined {
@@ -72,34 +77,51 @@ export class Task implements PolicyTask {
   }
 
   get signal(): AbortSignal {
-    this.#controller ??= this.#newController();
-    return this.#controller.signal;
+    const extras = this.needExtras();
+    extras.controller ??= this.#newController(extras);
+    return extras.controller.signal;
+  }
+
+  get plan(): TaskPlan | undefined {
+    return this.extras?.plan;
+  }
+
+  get phase(): TaskPhase {
+    return this.extras?.phase ?? 'waiting';
+  }
+
+  needExtras(): TaskExtras {
+    this.extras ??= newExtras(undefined);
+    return this.extras;
   }
 
   /** Only from now on does the event have to know its task: most never come here. */
-  #newController(): AbortController {
+  #newController(extras: TaskExtras): AbortController {
     const controller = new AbortController();
     const { event } = this;
     if (event.status === 'settled') {
       controller.abort(event.abortReason);
     } else {
-      const extras = event.needExtras();
-      this.#sibling = extras.abortable;
-      extras.abortable = this;
+      const ofEvent = event.needExtras();
+      extras.sibling = ofEvent.abortable;
+      ofEvent.abortable = this;
     }
     return controller;
   }
 
   /** The result is wanted no more. Runs the listeners of its signal, and of those of its siblings. */
   abort(reason: unknown): void {
-    for (let task: Task | undefined = this; task !== undefined; task = task.#sibling) task.#controller?.abort(reason);
+    for (let task: Task | undefined = this; task !== undefined; task = task.extras?.sibling) {
+      task.extras?.controller?.abort(reason);
+    }
   }
 
   /** This attempt alone is given up. Who reads its signal later finds it fired. */
   abandon(reason: unknown): void {
-    this.phase = 'abandoned';
-    this.#controller ??= new AbortController();
-    this.#controller.abort(reason);
+    const extras = this.needExtras();
+    extras.phase = 'abandoned';
+    extras.controller ??= new AbortController();
+    extras.controller.abort(reason);
   }
 
   /** The next attempt. */
@@ -122,4 +144,15 @@ export class Task implements PolicyTask {
   giveUpAt(due: number, error: () => unknown): void {
     this.event.host.setAlarm(this, new TaskAlarm(this, error), due);
   }
+}
+
+function newExtras(plan: TaskPlan | undefined): TaskExtras {
+  return {
+    plan,
+    phase: 'waiting',
+    startedAt: undefined,
+    alarm: undefined,
+    controller: undefined,
+    sibling: undefined,
+  };
 }
