@@ -101,14 +101,14 @@ export class Dispatcher implements EventHost, TaskSink {
 
   claimed(event: QueuedEvent): void {
     if (event.extras === undefined) event.status = 'running';
-    else this.#claimedSpecial(event, event.extras);
+    else this.claimedSpecial(event, event.extras);
   }
 
   start(event: QueuedEvent): boolean {
     const plain = event.extras === undefined && !this.#controlled;
-    const goesOn = plain ? this.#route(event) : this.#startSpecial(event);
+    const goesOn = plain ? this.route(event) : this.startSpecial(event);
     if (goesOn) return true;
-    this.#freed(event);
+    this.freed(event);
     return keepConsumer(event);
   }
 
@@ -117,18 +117,18 @@ export class Dispatcher implements EventHost, TaskSink {
     const { event, registration } = task;
     registration.taskEnded();
     if (event.status === 'settled') this.#ledger.late++;
-    else if (task.handover !== undefined || this.#events.listening !== 0) this.#doneSpecial(task, result);
+    else if (task.handover !== undefined || this.#events.listening !== 0) this.doneSpecial(task, result);
     else this.settleAs(event, result);
   }
 
   workEnded(event: QueuedEvent): void {
-    if (this.#controlled || event.extras !== undefined) this.#endedSpecial(event);
+    if (this.#controlled || event.extras !== undefined) this.endedSpecial(event);
     else this.#pool.release();
   }
 
   /** No work of the event goes on, and we are in the pool's own context. */
   routed(event: QueuedEvent): void {
-    this.#freed(event);
+    this.freed(event);
     if (!keepConsumer(event)) this.#pool.release();
   }
 
@@ -214,23 +214,23 @@ export class Dispatcher implements EventHost, TaskSink {
   }
 
   /** Selects and hands over. True if the work goes on. */
-  #route(event: QueuedEvent): boolean {
+  private route(event: QueuedEvent): boolean {
     if (event.status === 'settled') return false;
-    const selected = this.#trusted ? this.#router.select(event.payload as Payload) : this.#selectChecked(event);
+    const selected = this.#trusted ? this.#router.select(event.payload as Payload) : this.selectChecked(event);
     if (selected === undefined) return false;
-    return selected.length === 1 ? this.#handOverToOne(event, selected) : this.#handOver(event, selected);
+    return selected.length === 1 ? this.handOverToOne(event, selected) : this.handOver(event, selected);
   }
 
   /** The event comes back, or its router has full control, or it is only measured. True if the work goes on. */
-  #startSpecial(event: QueuedEvent): boolean {
+  private startSpecial(event: QueuedEvent): boolean {
     if (event.status === 'settled') return false;
     const parking = event.extras?.parking;
     if (parking !== undefined) return this.#runner.runResumed(event, parking);
-    return this.#controlled ? this.#fullControl.begin(event, this.#router) : this.#route(event);
+    return this.#controlled ? this.#fullControl.begin(event, this.#router) : this.route(event);
   }
 
   /** The collectors; undefined if the event has settled, because the router failed or cancelled it. */
-  #selectChecked(event: QueuedEvent): readonly AnyCollector[] | undefined {
+  private selectChecked(event: QueuedEvent): readonly AnyCollector[] | undefined {
     try {
       const checked = this.check(this.#router.select(event.payload as Payload));
       return event.status === 'settled' ? undefined : checked;
@@ -240,16 +240,16 @@ export class Dispatcher implements EventHost, TaskSink {
     }
   }
 
-  #handOverToOne(event: QueuedEvent, selected: readonly AnyCollector[]): boolean {
+  private handOverToOne(event: QueuedEvent, selected: readonly AnyCollector[]): boolean {
     const registration = registrationOf(selected[0] as AnyCollector) as Registration;
     registration.unfinished++;
     event.collectors = selected;
     event.active = 1;
-    const plan = event.extras === undefined ? registration.plan : this.#planOf(event, registration);
+    const plan = event.extras === undefined ? registration.plan : this.planOf(event, registration);
     return this.#runner.run(new Task(event, registration, plan, undefined, 0, 1)) || --event.active > 0;
   }
 
-  #handOver(event: QueuedEvent, selected: readonly AnyCollector[]): boolean {
+  private handOver(event: QueuedEvent, selected: readonly AnyCollector[]): boolean {
     if (selected.length === 0) {
       this.settleAs(event, this.unrouted(event));
       return false;
@@ -270,14 +270,14 @@ export class Dispatcher implements EventHost, TaskSink {
     for (let at = 0; at < collectors.length; at++) {
       const registration = registrationOf(collectors[at] as AnyCollector) as Registration;
       if (event.status === 'settled') registration.taskEnded();
-      else if (this.#runner.run(new Task(event, registration, this.#planOf(event, registration), handover, at, 1)))
+      else if (this.#runner.run(new Task(event, registration, this.planOf(event, registration), handover, at, 1)))
         continue;
       event.active--;
     }
   }
 
   /** The options of a send win over those of a collector. */
-  #planOf({ extras }: QueuedEvent, registration: Registration): TaskPlan | undefined {
+  private planOf({ extras }: QueuedEvent, registration: Registration): TaskPlan | undefined {
     if (extras?.sent === undefined) return registration.plan;
     return this.#planner.planFor(registration.collector, extras.sent);
   }
@@ -286,22 +286,22 @@ export class Dispatcher implements EventHost, TaskSink {
    * A task that a router with full control delivered may end in an async context that the router entered; the next
    * payload must not run in that.
    */
-  #endedSpecial(event: QueuedEvent): void {
-    this.#freed(event);
+  private endedSpecial(event: QueuedEvent): void {
+    this.freed(event);
     if (keepConsumer(event)) return;
     if (this.#controlled) this.#pool.runInScope(this.#pool.release, this.#pool);
     else this.#pool.release();
   }
 
   /** A task that is one of several, or whose end somebody listens to. */
-  #doneSpecial(task: Task, result: Result<unknown, unknown>): void {
+  private doneSpecial(task: Task, result: Result<unknown, unknown>): void {
     if (task.handover === undefined) this.settleAs(task.event, result);
-    else this.#partDone(task.event, task, task.handover, result);
-    if (this.#events.listening !== 0) this.#tellEnded(task, result);
+    else this.partDone(task.event, task, task.handover, result);
+    if (this.#events.listening !== 0) this.tellEnded(task, result);
   }
 
   /** No work of the event holds its consumer any more. What is parked will come back. */
-  #freed(event: QueuedEvent): void {
+  private freed(event: QueuedEvent): void {
     if (event.status === 'running') {
       event.status = 'parked';
       this.#ledger.parked++;
@@ -313,7 +313,7 @@ export class Dispatcher implements EventHost, TaskSink {
   }
 
   /** One of several tasks is done. */
-  #partDone(event: QueuedEvent, task: Task, handover: Handover, result: Result<unknown, unknown>): void {
+  private partDone(event: QueuedEvent, task: Task, handover: Handover, result: Result<unknown, unknown>): void {
     event.extras?.log?.add([task.registration.key, result]);
     if (!handover.put(task.index, result)) return;
     if (event.outcome === handover) this.settle(event);
@@ -321,7 +321,7 @@ export class Dispatcher implements EventHost, TaskSink {
   }
 
   /** The event may come back with resumed tasks, and may have settled before it found a consumer. */
-  #claimedSpecial(event: QueuedEvent, extras: Extras): void {
+  private claimedSpecial(event: QueuedEvent, extras: Extras): void {
     if (event.status === 'settled') return;
     if (event.status === 'parked') this.#ledger.parked--;
     event.status = 'running';
@@ -331,7 +331,7 @@ export class Dispatcher implements EventHost, TaskSink {
     extras.measuredAt = now;
   }
 
-  #tellEnded(task: Task, result: Result<unknown, unknown>): void {
+  private tellEnded(task: Task, result: Result<unknown, unknown>): void {
     const name = result.isOk() ? QueueEventName.FINISHED : QueueEventName.ERROR_TASK;
     if (!this.#events.observed(name)) return;
     const startedAt = task.extras?.startedAt;

@@ -54,7 +54,7 @@ export class Intake {
     this.#admission = parts.admission;
     this.#dispatcher = parts.dispatcher;
     this.#scheduled = parts.scheduled;
-    this.#scheduled.enter = (event) => this.#enter(event);
+    this.#scheduled.enter = (event) => this.enter(event);
     this.#clock = parts.settings.clock;
     this.#newEvent = eventMaker(parts.settings, parts.dispatcher, false);
     this.#guarded = parts.settings.maxSize !== Number.POSITIVE_INFINITY;
@@ -63,19 +63,19 @@ export class Intake {
   /** Accepts the payload, or settles its event as refused. */
   send(payload: Payload): QueuedEvent {
     const event = this.#newEvent(payload);
-    return this.#guarded ? this.#take(event) : this.#accept(event);
+    return this.#guarded ? this.take(event) : this.accept(event);
   }
 
   /** The same for a send with options. @throws `InvalidArgumentError` for a wrong one */
   sendWith(payload: Payload, options: SendOptions): QueuedEvent {
     const settings = resolveSendOptions('send', options, this.#clock.wall());
-    return this.#takeWith(this.#newEvent(payload), settings);
+    return this.takeWith(this.#newEvent(payload), settings);
   }
 
   /** The same for several; none is sent if an option is wrong. */
   sendManyWith(payloads: readonly Payload[], options: SendOptions): QueuedEvent[] {
     const settings = resolveSendOptions('send', options, this.#clock.wall());
-    return payloads.map((payload) => this.#takeWith(this.#newEvent(payload), settings));
+    return payloads.map((payload) => this.takeWith(this.#newEvent(payload), settings));
   }
 
   /**
@@ -85,12 +85,12 @@ export class Intake {
   sendWhenReady(payload: Payload, options: SendOptions): Promise<QueuedEvent> {
     const settings = resolveSendOptions('sendWhenReady', options, this.#clock.wall());
     const event = this.#newEvent(payload);
-    return this.#whenRoom(settings.signal, () => this.#takeWith(event, settings));
+    return this.whenRoom(settings.signal, () => this.takeWith(event, settings));
   }
 
   /** Accepts a payload of the queue's own, whatever its bounds, also while it closes. */
   sendAnyway(payload: Payload): QueuedEvent {
-    return this.#accept(this.#newEvent(payload));
+    return this.accept(this.#newEvent(payload));
   }
 
   /** Whether policies will ask when payloads were accepted. */
@@ -101,7 +101,7 @@ export class Intake {
 
   /** Resolves once there is room, which anybody may take; also when the queue closes. */
   ready(): Promise<void> {
-    return this.#whenRoom(undefined, () => undefined);
+    return this.whenRoom(undefined, () => undefined);
   }
 
   /** Refuses everything from now on, also what waits for room. */
@@ -112,26 +112,26 @@ export class Intake {
   }
 
   /** Accepts the event if there is room, or makes room, or refuses it. */
-  #take(event: QueuedEvent): QueuedEvent {
-    const refusal = this.#refusal();
-    if (refusal !== undefined) return this.#refuse(event, refusal);
-    this.#accept(event);
-    if (this.#admission.overfull) this.#dropOne();
+  private take(event: QueuedEvent): QueuedEvent {
+    const refusal = this.refusal();
+    if (refusal !== undefined) return this.refuse(event, refusal);
+    this.accept(event);
+    if (this.#admission.overfull) this.dropOne();
     return event;
   }
 
-  #takeWith(event: QueuedEvent, settings: TaskSettings): QueuedEvent {
+  private takeWith(event: QueuedEvent, settings: TaskSettings): QueuedEvent {
     const { signal, delay, timeout, retry, expiry } = settings;
     if (signal?.aborted === true) {
-      return this.#refuse(event, new CancelledError('the signal of the send had fired', { cause: signal.reason }));
+      return this.refuse(event, new CancelledError('the signal of the send had fired', { cause: signal.reason }));
     }
     const ofTasks = timeout !== undefined || retry !== undefined || expiry !== undefined;
     // It may have waited for room since it was made.
     if (ofTasks || this.#counting) event.needExtras().acceptedAt = this.#clock.now();
     // A million may be scheduled: they are spared the extras, unless a collector has a delay of its own.
     if (ofTasks || (delay !== undefined && this.#counting)) event.needExtras().sent = settings;
-    if (delay === undefined) this.#take(event);
-    else this.#schedule(event, delay);
+    if (delay === undefined) this.take(event);
+    else this.schedule(event, delay);
     if (signal !== undefined && event.status !== 'settled') {
       event.needExtras().detach = onAbort(signal, () => void event.cancel(signal.reason));
     }
@@ -139,44 +139,44 @@ export class Intake {
   }
 
   /** Accepts the event for later. Its time come, it waits whatever the bound: it was accepted. */
-  #schedule(event: QueuedEvent, when: Delay): QueuedEvent {
+  private schedule(event: QueuedEvent, when: Delay): QueuedEvent {
     const now = this.#clock.now();
     const wall = 'at' in when ? when.at : undefined;
     const delay = 'at' in when ? when.at - this.#clock.wall() : when.delay;
-    if (delay <= 0) return this.#take(event);
-    if (this.#closed) return this.#refuse(event, this.#refusal() as Error);
+    if (delay <= 0) return this.take(event);
+    if (this.#closed) return this.refuse(event, this.refusal() as Error);
     if (this.#scheduled.isFull) {
       const { maxScheduled } = this.#settings;
-      return this.#refuse(event, new QueueFullError(`${maxScheduled} payloads are scheduled already (maxScheduled)`));
+      return this.refuse(event, new QueueFullError(`${maxScheduled} payloads are scheduled already (maxScheduled)`));
     }
     this.#ledger.accepted++;
-    if (this.#events.listening !== 0) this.#tellScheduled(event, delay);
+    if (this.#events.listening !== 0) this.tellScheduled(event, delay);
     this.#scheduled.accept(event, now + delay, wall);
     return event;
   }
 
   /** The time of a scheduled event has come. */
-  #enter(event: QueuedEvent): void {
+  private enter(event: QueuedEvent): void {
     this.#pool.offer(event);
     const drops = this.#settings.overflow === Overflow.DROP_OLDEST;
-    if (drops && this.#admission.overfull) this.#dropOne();
+    if (drops && this.#admission.overfull) this.dropOne();
   }
 
-  #accept(event: QueuedEvent): QueuedEvent {
+  private accept(event: QueuedEvent): QueuedEvent {
     this.#ledger.accepted++;
-    if (this.#events.listening !== 0) this.#tellEnqueued(event);
-    if (this.#sampler.due()) this.#measure(event);
+    if (this.#events.listening !== 0) this.tellEnqueued(event);
+    if (this.#sampler.due()) this.measure(event);
     this.#pool.offer(event);
     return event;
   }
 
-  #refusal(): Error | undefined {
+  private refusal(): Error | undefined {
     if (this.#closed) return new QueueClosedError('the queue is shutting down or was shut down');
     if (this.#settings.overflow === Overflow.REJECT && !this.#admission.hasRoom) return this.#admission.refusal();
     return undefined;
   }
 
-  #refuse(event: QueuedEvent, error: Error): QueuedEvent {
+  private refuse(event: QueuedEvent, error: Error): QueuedEvent {
     this.#ledger.rejected++;
     event.outcome = err(error);
     event.settled();
@@ -186,12 +186,12 @@ export class Intake {
     return event;
   }
 
-  #dropOne(): void {
+  private dropOne(): void {
     const victim = this.#pool.takeVictim();
     if (victim !== undefined) this.#dispatcher.cancellations.drop(victim, this.#admission.droppedFor());
   }
 
-  #whenRoom<T>(signal: AbortSignal | undefined, admitted: () => T): Promise<T> {
+  private whenRoom<T>(signal: AbortSignal | undefined, admitted: () => T): Promise<T> {
     if (signal?.aborted === true) return Promise.reject(signal.reason);
     return new Promise((resolve, reject) => {
       const detach =
@@ -207,30 +207,30 @@ export class Intake {
         if (signal?.aborted === true) reject(signal.reason);
         else resolve(admitted());
       };
-      const leave = this.#closed ? this.#admitAtOnce(admit) : this.#admission.enqueue(admit);
+      const leave = this.#closed ? this.admitAtOnce(admit) : this.#admission.enqueue(admit);
     });
   }
 
-  #admitAtOnce(admit: () => void): () => void {
+  private admitAtOnce(admit: () => void): () => void {
     admit();
     return noop;
   }
 
-  #tellScheduled(event: QueuedEvent, delay: number): void {
-    this.#tellEnqueued(event);
+  private tellScheduled(event: QueuedEvent, delay: number): void {
+    this.tellEnqueued(event);
     if (!this.#events.observed(QueueEventName.SCHEDULED)) return;
     const executeTime = this.#clock.wall() + delay;
     this.#events.defer(QueueEventName.SCHEDULED, { id: event.id, task: undefined, delay, executeTime });
   }
 
-  #tellEnqueued(event: QueuedEvent): void {
+  private tellEnqueued(event: QueuedEvent): void {
     if (this.#events.observed(QueueEventName.ENQUEUED)) {
       this.#events.defer(QueueEventName.ENQUEUED, { id: event.id });
     }
   }
 
   /** This event is one of those whose waiting and service are measured. */
-  #measure(event: QueuedEvent): void {
+  private measure(event: QueuedEvent): void {
     const now = this.#dispatcher.clock.now();
     this.#sampler.read(now);
     event.needExtras().measuredAt = now;

@@ -32,11 +32,11 @@ export class TaskRunner {
   readonly #sink: TaskSink;
   readonly #completions: Completions = new Completions((task, result) => {
     if (task.extras !== undefined && task.extras.phase === 'abandoned') {
-      this.#leftoverEnded(task);
+      this.leftoverEnded(task);
       return;
     }
     const { event } = task;
-    this.#ended(task, result);
+    this.ended(task, result);
     if (--event.active === 0) this.#sink.workEnded(event);
   });
   /** Events with tasks that are parked, or were resumed and wait for a consumer. */
@@ -53,14 +53,14 @@ export class TaskRunner {
   /** Starts a task. True if its work goes on; then the event's `active` falls by one when it ends. */
   run(task: Task): boolean {
     const { event, registration } = task;
-    if ((task.extras !== undefined || this.#events.listening !== 0) && !this.#mayStart(task)) return false;
+    if ((task.extras !== undefined || this.#events.listening !== 0) && !this.mayStart(task)) return false;
     let returned: unknown;
     try {
       const { processor } = registration;
       returned =
         event.extras === undefined
           ? processor(event.payload as Payload, registration.context, task)
-          : this.#callInScope(task, event.extras.scope);
+          : this.callInScope(task, event.extras.scope);
       const promise = promiseOf(returned);
       if (promise !== undefined) {
         this.#completions.follow(promise, task);
@@ -68,9 +68,9 @@ export class TaskRunner {
         return true;
       }
     } catch (thrown) {
-      return this.#ended(task, failureOf(registration.key, thrown));
+      return this.ended(task, failureOf(registration.key, thrown));
     }
-    return this.#ended(task, toResult(returned, registration.key));
+    return this.ended(task, toResult(returned, registration.key));
   }
 
   /** A policy wants its parked task back. */
@@ -82,8 +82,8 @@ export class TaskRunner {
     this.#ledger.parkedTasks--;
     if (event.active > 0) {
       event.active++;
-      this.#pool.runInScope(this.#rejoin, this, resumed);
-      if (parking.isEmpty) this.#leaveParking(event);
+      this.#pool.runInScope(this.rejoin, this, resumed);
+      if (parking.isEmpty) this.leaveParking(event);
     } else if (parking.await(resumed)) {
       this.#pool.giveBack(event);
     }
@@ -92,10 +92,10 @@ export class TaskRunner {
   /** A consumer was found for an event that came back: its resumed tasks go on. True if any of them does. */
   runResumed(event: QueuedEvent, parking: Parking): boolean {
     const resumed = parking.takeResumed();
-    if (parking.isEmpty) this.#leaveParking(event);
+    if (parking.isEmpty) this.leaveParking(event);
     event.active = resumed.length;
     for (const task of resumed) {
-      if (event.status === 'settled') this.#forgetTask(task);
+      if (event.status === 'settled') this.forgetTask(task);
       else if (this.run(task)) continue;
       event.active--;
     }
@@ -109,18 +109,18 @@ export class TaskRunner {
 
   /** An attempt is not waited for any more; a parked task is not wanted. */
   giveUp(task: Task, error: unknown): void {
-    if (task.phase === 'going') this.#pool.runInScope(this.#abandon, this, task, error);
+    if (task.phase === 'going') this.#pool.runInScope(this.abandon, this, task, error);
     else if (task.phase === 'starting') queueMicrotask(() => this.giveUp(task, error));
-    else this.#settleParked(task, error);
+    else this.settleParked(task, error);
   }
 
   /** The event has settled: nobody comes back to what it has parked. */
   forget(event: QueuedEvent, parking: Parking): void {
-    this.#leaveParking(event);
-    for (const task of parking.takeResumed()) this.#forgetTask(task);
+    this.leaveParking(event);
+    for (const task of parking.takeResumed()) this.forgetTask(task);
     for (const task of parking.takeParked()) {
       this.#ledger.parkedTasks--;
-      this.#forgetTask(task);
+      this.forgetTask(task);
     }
   }
 
@@ -133,30 +133,30 @@ export class TaskRunner {
   /** Lets go of the time limits and signals of work that goes on: nobody waits for it any more. */
   unlimit(): void {
     for (const task of this.#completions.underWay()) {
-      this.#cancelAlarm(task);
+      this.cancelAlarm(task);
       task.plan?.forget(task, this.#report);
     }
   }
 
-  #rejoin(task: Task): void {
+  private rejoin(task: Task): void {
     const { event } = task;
     if (!this.run(task) && --event.active === 0) this.#sink.workEnded(event);
   }
 
-  #leaveParking(event: QueuedEvent): void {
+  private leaveParking(event: QueuedEvent): void {
     this.#parkedEvents.delete(event);
     event.needExtras().parking = undefined;
   }
 
   /** An attempt has a result: the task is done, unless there is to be another attempt. No work of it goes on. */
-  #ended(task: Task, result: Result<unknown, unknown>): false {
+  private ended(task: Task, result: Result<unknown, unknown>): false {
     if (task.extras === undefined && result.isOk()) this.#sink.taskDone(task, result);
-    else this.#endedByPlan(task, result);
+    else this.endedByPlan(task, result);
     return false;
   }
 
   /** An attempt under a plan, or one whose processor failed or says itself what is to become of it. */
-  #endedByPlan(task: Task, result: Result<unknown, unknown>): void {
+  private endedByPlan(task: Task, result: Result<unknown, unknown>): void {
     const control = result.isErr() && TaskControl.is(result.error) ? result.error : undefined;
     if (control !== undefined) task.needExtras().plan ??= this.#parts.planner.fallback;
     const { plan } = task;
@@ -164,16 +164,16 @@ export class TaskRunner {
       this.#sink.taskDone(task, result);
       return;
     }
-    this.#cancelAlarm(task);
-    if (task.phase !== 'abandoned') this.#attemptOver(task);
+    this.cancelAlarm(task);
+    if (task.phase !== 'abandoned') this.attemptOver(task);
     if (task.event.status === 'settled') this.#sink.taskDone(task, result);
     else if (control instanceof CancelTask)
-      this.#finish(task, err(new CancelledError(control.message, { cause: control.cause })));
-    else if (this.#accepted(task, plan, result)) this.#finish(task, result);
+      this.finish(task, err(new CancelledError(control.message, { cause: control.cause })));
+    else if (this.accepted(task, plan, result)) this.finish(task, result);
   }
 
   /** The task is done for good. */
-  #finish(task: Task, result: Result<unknown, unknown>): void {
+  private finish(task: Task, result: Result<unknown, unknown>): void {
     const { payload } = task.event;
     this.#sink.taskDone(task, result);
     if (payload !== undefined) task.plan?.settled(task, result, payload, this.#report);
@@ -182,59 +182,59 @@ export class TaskRunner {
   }
 
   /** The work of an attempt that had begun has ended. */
-  #attemptOver(task: Task): void {
+  private attemptOver(task: Task): void {
     task.needExtras().phase = 'over';
     task.plan?.workEnded(task, this.#report);
   }
 
   /** The attempt counts as failed; its work goes on, and keeps a consumer. */
-  #abandon(task: Task, error: unknown): void {
+  private abandon(task: Task, error: unknown): void {
     const { event } = task;
     if (event.status === 'settled') return;
-    this.#cancelAlarm(task);
+    this.cancelAlarm(task);
     task.registration.unfinished++;
     leaveBehind(task);
     this.#ledger.abandoned++;
-    this.#tellSaturated();
+    this.tellSaturated();
     task.abandon(error);
     // A listener of its signal may have cancelled the event.
     if ((event.status as EventStatus) === 'settled') task.registration.taskEnded();
-    else this.#ended(task, err(error));
+    else this.ended(task, err(error));
     if (--event.active === 0) this.#sink.workEnded(event);
   }
 
-  #leftoverEnded(task: Task): void {
+  private leftoverEnded(task: Task): void {
     this.#ledger.late++;
     this.#ledger.abandoned--;
-    this.#attemptOver(task);
+    this.attemptOver(task);
     task.registration.taskEnded();
     if (leftoverEnded(task)) this.#sink.leftoversEnded();
   }
 
-  #tellSaturated(): void {
+  private tellSaturated(): void {
     const { abandoned } = this.#ledger;
     if (abandoned !== this.#parts.settings.maxAbandoned + 1) return;
     if (this.#events.observed(QueueEventName.SATURATED)) this.#events.emit(QueueEventName.SATURATED, { abandoned });
   }
 
-  #settleParked(task: Task, error: unknown): void {
+  private settleParked(task: Task, error: unknown): void {
     const { event } = task;
     const parking = event.extras?.parking;
     if (parking?.unpark(task) === undefined) return;
     this.#ledger.parkedTasks--;
-    this.#cancelAlarm(task);
-    if (parking.isEmpty) this.#leaveParking(event);
-    this.#finish(task, err(error));
+    this.cancelAlarm(task);
+    if (parking.isEmpty) this.leaveParking(event);
+    this.finish(task, err(error));
     this.#sink.checkIdle();
   }
 
-  #forgetTask(task: Task): void {
-    this.#cancelAlarm(task);
+  private forgetTask(task: Task): void {
+    this.cancelAlarm(task);
     task.registration.taskEnded();
     task.plan?.forget(task, this.#report);
   }
 
-  #cancelAlarm(task: Task): void {
+  private cancelAlarm(task: Task): void {
     if (task.extras?.alarm !== undefined) setAlarm(this.#parts.timers, task, undefined, 0);
   }
 
@@ -244,7 +244,7 @@ export class TaskRunner {
   };
 
   /** In the async context of the sender, if the queue keeps that. */
-  #callInScope(task: Task, scope: AsyncResource | undefined): unknown {
+  private callInScope(task: Task, scope: AsyncResource | undefined): unknown {
     const { processor, context } = task.registration;
     const payload = task.event.payload as Payload;
     if (scope === undefined) return processor(payload, context, task);
@@ -252,50 +252,50 @@ export class TaskRunner {
   }
 
   /** Asks the policies and tells the listeners. False if one of them parked the task or has cancelled its event. */
-  #mayStart(task: Task): boolean {
-    if (task.plan !== undefined && !this.#allowed(task, task.plan)) return false;
-    return this.#events.listening === 0 || this.#tellStarted(task);
+  private mayStart(task: Task): boolean {
+    if (task.plan !== undefined && !this.allowed(task, task.plan)) return false;
+    return this.#events.listening === 0 || this.tellStarted(task);
   }
 
   /** Whether every policy lets the attempt begin. */
-  #allowed(task: Task, plan: TaskPlan): boolean {
+  private allowed(task: Task, plan: TaskPlan): boolean {
     try {
       const verdict = plan.before(task);
-      if (verdict === 'park') this.#park(task, false);
-      else if (verdict !== 'run' && this.#stillWanted(task)) this.#finish(task, err(verdict.error));
+      if (verdict === 'park') this.park(task, false);
+      else if (verdict !== 'run' && this.stillWanted(task)) this.finish(task, err(verdict.error));
       if (verdict !== 'run') return false;
     } catch (thrown) {
-      this.#fail(task, new ProcessorError(task.collectorKey, thrown));
+      this.fail(task, new ProcessorError(task.collectorKey, thrown));
       return false;
     }
     task.needExtras().phase = 'starting';
-    return this.#stillStarting(task);
+    return this.stillStarting(task);
   }
 
   /** Whether every policy takes the result for the last. */
-  #accepted(task: Task, plan: TaskPlan, result: Result<unknown, unknown>): boolean {
+  private accepted(task: Task, plan: TaskPlan, result: Result<unknown, unknown>): boolean {
     try {
       const settles = plan.after(task, result) === 'settle';
-      if (!settles) this.#park(task, true, result);
+      if (!settles) this.park(task, true, result);
       return settles;
     } catch (thrown) {
-      this.#fail(task, new ProcessorError(task.collectorKey, thrown));
+      this.fail(task, new ProcessorError(task.collectorKey, thrown));
       return false;
     }
   }
 
-  #fail(task: Task, error: Error): void {
-    this.#cancelAlarm(task);
-    this.#finish(task, err(error));
+  private fail(task: Task, error: Error): void {
+    this.cancelAlarm(task);
+    this.finish(task, err(error));
   }
 
   /** @param result - of the attempt, if there was one */
-  #park(task: Task, attempted: boolean, result?: Result<unknown, unknown>): void {
-    if (!this.#stillWanted(task)) return;
+  private park(task: Task, attempted: boolean, result?: Result<unknown, unknown>): void {
+    if (!this.stillWanted(task)) return;
     const { maxParked } = this.#parts.settings;
     if (this.#ledger.parkedTasks >= maxParked) {
       const cause = result?.isErr() === true ? result.error : undefined;
-      this.#fail(task, new ParkedFullError(`${maxParked} tasks are parked already (maxParked)`, { cause }));
+      this.fail(task, new ParkedFullError(`${maxParked} tasks are parked already (maxParked)`, { cause }));
       return;
     }
     const extras = task.event.needExtras();
@@ -307,25 +307,25 @@ export class TaskRunner {
   }
 
   /** A policy or a listener may have cancelled the event just now; then there is nothing to do for its task. */
-  #stillWanted(task: Task): boolean {
+  private stillWanted(task: Task): boolean {
     if (task.event.status !== 'settled') return true;
-    this.#forgetTask(task);
+    this.forgetTask(task);
     return false;
   }
 
   /** The same for an attempt that the policies have let through. */
-  #stillStarting(task: Task): boolean {
+  private stillStarting(task: Task): boolean {
     if (task.event.status !== 'settled') return true;
-    if (task.plan !== undefined) this.#attemptOver(task);
-    return this.#stillWanted(task);
+    if (task.plan !== undefined) this.attemptOver(task);
+    return this.stillWanted(task);
   }
 
   /** False if a listener has cancelled the event. */
-  #tellStarted(task: Task): boolean {
+  private tellStarted(task: Task): boolean {
     if (this.#events.observed(QueueEventName.FINISHED) || this.#events.observed(QueueEventName.ERROR_TASK)) {
       task.needExtras().startedAt = this.#parts.clock.now();
     }
     if (this.#events.observed(QueueEventName.STARTED)) this.#events.emit(QueueEventName.STARTED, describeTask(task));
-    return this.#stillStarting(task);
+    return this.stillStarting(task);
   }
 }

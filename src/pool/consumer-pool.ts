@@ -110,7 +110,7 @@ export class ConsumerPool<W extends Work<W>> {
 
   /** How many more could be claimed at once: they would not count against a bound on what waits. */
   get claimable(): number {
-    return this.#canClaim() ? this.#limits.maxConsumers - this.busy : 0;
+    return this.canClaim() ? this.#limits.maxConsumers - this.busy : 0;
   }
 
   get paused(): boolean {
@@ -119,20 +119,20 @@ export class ConsumerPool<W extends Work<W>> {
 
   /** Hands work in, at the end of the waiting order. Runs no user code. */
   offer(work: W): void {
-    if (!this.#canClaim()) {
+    if (!this.canClaim()) {
       this.#buffer.push(work);
       return;
     }
-    this.#occupy();
+    this.occupy();
     work.claim();
     this.#claimed.push(work);
-    this.#wake();
+    this.wake();
   }
 
   /** Hands work in that was parked: it comes before all that waits. */
   giveBack(work: W): void {
     this.#returned.push(work);
-    this.#wake();
+    this.wake();
   }
 
   /** Takes work back that waits. */
@@ -158,7 +158,7 @@ export class ConsumerPool<W extends Work<W>> {
 
   /** A work that went on after `run` has ended: its consumer takes the next, or becomes idle. */
   release(): void {
-    this.#serve(this.#take());
+    this.serve(this.take());
   }
 
   /** No consumer takes anything more; what is claimed goes on. */
@@ -169,7 +169,7 @@ export class ConsumerPool<W extends Work<W>> {
   resume(): void {
     this.#paused = false;
     if (this.watched) this.#observer.roomMade();
-    this.#wake();
+    this.wake();
   }
 
   /** Stops the autoscaler. To be called when the pool has no more work. */
@@ -185,14 +185,14 @@ export class ConsumerPool<W extends Work<W>> {
     return this.#scope.runInAsyncScope(body, self, ...args);
   }
 
-  #canClaim(): boolean {
+  private canClaim(): boolean {
     return (
       this.busy < this.#limits.maxConsumers && this.#buffer.size === 0 && this.#returned.size === 0 && !this.#paused
     );
   }
 
   /** One more consumer is busy: an idle one, or a new one. */
-  #occupy(): void {
+  private occupy(): void {
     const busy = ++this.busy;
     if (busy > this.consumers) this.consumers = busy;
     const at = this.#presentPeak;
@@ -200,7 +200,7 @@ export class ConsumerPool<W extends Work<W>> {
   }
 
   /** One microtask for a whole burst of offers. */
-  #wake(): void {
+  private wake(): void {
     if (this.#wakePending || this.#yielding) return;
     this.#wakePending = true;
     void settledPromise.then(this.#onWake);
@@ -208,63 +208,63 @@ export class ConsumerPool<W extends Work<W>> {
 
   readonly #onWake = (): void => {
     this.#wakePending = false;
-    if (!this.#yielding) this.#scope.runInAsyncScope(this.#pump, this);
+    if (!this.#yielding) this.#scope.runInAsyncScope(this.pump, this);
   };
 
   readonly #onTurn = (): void => {
     this.#turnPending = false;
     if (!this.#yielding) return;
     this.#yielding = false;
-    this.#scope.runInAsyncScope(this.#pump, this);
+    this.#scope.runInAsyncScope(this.pump, this);
   };
 
   /** Starts what is claimed, then gives every consumer that can be had something that waits. */
-  #pump(): void {
-    this.#checkSlice();
-    if (this.#ticker === undefined && !this.#stopped) this.#startTicking(this.#clock.now());
-    this.#reportScale();
+  private pump(): void {
+    this.checkSlice();
+    if (this.#ticker === undefined && !this.#stopped) this.startTicking(this.#clock.now());
+    this.reportScale();
     while (!this.#yielding) {
       const work = this.#claimed.take();
       if (work === undefined) break;
-      this.#serve(work);
-      if (this.#sampler.due()) this.#checkSlice();
+      this.serve(work);
+      if (this.#sampler.due()) this.checkSlice();
     }
     while (this.busy < this.#limits.maxConsumers) {
-      const work = this.#take();
+      const work = this.take();
       if (work === undefined) break;
-      this.#occupy();
-      this.#serve(work);
+      this.occupy();
+      this.serve(work);
     }
     if (this.watched) this.#observer.roomMade();
-    this.#reportScale();
+    this.reportScale();
   }
 
   /** One consumer, from work to work, until one goes on or there is nothing to take. */
-  #serve(work: W | undefined): void {
-    for (let current = work; current !== undefined; current = this.#take()) {
+  private serve(work: W | undefined): void {
+    for (let current = work; current !== undefined; current = this.take()) {
       if (this.watched) this.#observer.roomMade();
       if (current.run()) return;
     }
-    this.#leave();
+    this.leave();
   }
 
   /** The next work for a consumer; none while the pool is paused or yields. */
-  #take(): W | undefined {
-    if (this.#sampler.due()) this.#checkSlice();
+  private take(): W | undefined {
+    if (this.#sampler.due()) this.checkSlice();
     if (this.#yielding || this.#paused) return undefined;
     const work = this.#returned.size === 0 ? this.#buffer.take() : this.#returned.take();
     if (work !== undefined) work.claim();
     return work;
   }
 
-  #leave(): void {
+  private leave(): void {
     this.busy--;
     if (this.watched) this.#observer.roomMade();
     if (this.busy === 0) this.#observer.quiet();
   }
 
   /** Once a slice is over: yields if timers and I/O had no turn since it began, or else begins the next one. */
-  #checkSlice(): void {
+  private checkSlice(): void {
     const now = this.#clock.now();
     this.#sampler.read(now);
     if (now < this.#sliceEnd || this.#yielding) return;
@@ -277,15 +277,15 @@ export class ConsumerPool<W extends Work<W>> {
     this.#clock.yieldTurn(this.#onTurn);
   }
 
-  #startTicking(now: number): void {
-    this.#sampleLoad(now);
+  private startTicking(now: number): void {
+    this.sampleLoad(now);
     this.#ticker = this.#clock.setTimer(this.#onTick, this.#tick, true);
   }
 
   /** Samples the load and lets the autoscaler decide; rests once the pool is idle at its minimum. */
   readonly #onTick = (): void => {
     const now = this.#clock.now();
-    this.#sampleLoad(now);
+    this.sampleLoad(now);
     const averages = this.#meter.averages(now);
     this.consumers = targetConsumers({
       consumers: this.consumers,
@@ -297,7 +297,7 @@ export class ConsumerPool<W extends Work<W>> {
       minConsumers: this.#limits.minConsumers,
       maxConsumers: this.#limits.maxConsumers,
     });
-    this.#reportScale();
+    this.reportScale();
     if (++this.#ticks % this.#ticksPerPeak === 0) {
       this.#presentPeak = (this.#presentPeak + 1) % this.#peaks.length;
       this.#peaks[this.#presentPeak] = this.busy;
@@ -306,12 +306,12 @@ export class ConsumerPool<W extends Work<W>> {
     this.#ticker = resting ? undefined : this.#clock.setTimer(this.#onTick, this.#tick, true);
   };
 
-  #sampleLoad(now: number): void {
+  private sampleLoad(now: number): void {
     const { accepted, settled } = this.#observer.totals();
     this.#meter.sample(now, { busy: this.busy, consumers: this.consumers, accepted, settled });
   }
 
-  #reportScale(): void {
+  private reportScale(): void {
     const [from, to] = [this.#reported, this.consumers];
     if (from === to) return;
     this.#reported = to;
