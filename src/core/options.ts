@@ -88,7 +88,8 @@ export interface QueueOptions<T = any> {
   readonly idleTimeout?: number | undefined;
   /**
    * Whether a processor runs in the async context (AsyncLocalStorage) of its sender. Otherwise it runs in that of
-   * `initQueue`, never in that of some other sender.
+   * `initQueue`, never in that of some other sender; all share that one, so `enterWith` in a processor changes it for
+   * those that follow.
    * @default false
    */
   readonly asyncContext?: boolean | undefined;
