@@ -1,4 +1,5 @@
 import type { Err, Ok } from 'neverthrow';
+import type { TaskControl } from '../policies/control.ts';
 import type { TaskPolicy } from '../policies/policy.ts';
 import { checkFunction, checkName, checkOptions } from './checks.ts';
 import { describe, InvalidArgumentError } from './errors.ts';
@@ -47,10 +48,17 @@ export type Context<G extends object, Y> = unknown extends Y ? (object extends G
 
 /** The type of the values of what a processor returned. */
 export type ValueOf<R> =
-  Awaited<R> extends infer X ? (X extends Ok<infer T, any> ? T : X extends Err<any, any> ? never : X) : never;
+  Awaited<R> extends infer X
+    ? X extends Ok<infer T, any>
+      ? T
+      : X extends Err<any, any> | TaskControl
+        ? never
+        : X
+    : never;
 
 /** The type of the errors of what a processor returned. */
-export type ErrorOf<R> = Awaited<R> extends infer X ? (X extends Err<any, infer E> ? E : never) : never;
+export type ErrorOf<R> =
+  Awaited<R> extends infer X ? (X extends Err<any, infer E> ? Exclude<E, TaskControl> : never) : never;
 
 /**
  * Options of a {@link Collector}.

@@ -74,7 +74,9 @@ export class DeadLetters {
     if (!this.#exists(key)) return new UnroutedError(`there is no collector "${key}" for the dead letter`);
     // Collectors that are one another's dead letter would wrap a letter in letters for ever.
     for (let inner: unknown = letter.value; this.#isLetter(inner); inner = inner.value) {
-      if (inner.collectorKey === key) return new UnroutedError(`the dead letter was in collector "${key}" before`);
+      if (inner.collectorKey === key || inner.collectorKey === letter.collectorKey) {
+        return new UnroutedError(`the dead letter was in collector "${inner.collectorKey}" before`);
+      }
     }
     return undefined;
   }

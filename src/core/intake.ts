@@ -85,7 +85,10 @@ export class Intake {
   sendWhenReady(payload: Payload, options: SendOptions): Promise<QueuedEvent> {
     const settings = resolveSendOptions('sendWhenReady', options, this.#clock.wall());
     const event = this.#newEvent(payload);
-    return this.whenRoom(settings.signal, () => this.takeWith(event, settings));
+    const { signal, delay } = settings;
+    // What is scheduled needs no room yet.
+    if (delay !== undefined && signal?.aborted !== true) return Promise.resolve(this.takeWith(event, settings));
+    return this.whenRoom(signal, () => this.takeWith(event, settings));
   }
 
   /** Accepts a payload of the queue's own, whatever its bounds, also while it closes. */

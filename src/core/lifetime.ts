@@ -173,7 +173,8 @@ export class QueueLifetime {
     } else {
       await Promise.resolve();
       run.giveUpAll(new QueueAbortedError('the queue was shut down without draining'));
-      await settlesWithin(run.onIdle(), clock, timeout);
+      const over = run.onIdle().then(() => run.deadLettersSettled());
+      await settlesWithin(over, clock, timeout);
     }
     const errors = await this.#collectors.close(clock, timeout);
     run.stop();

@@ -75,7 +75,7 @@ export interface QueueOptions<T = any> {
   readonly maxScheduled?: number | undefined;
   /**
    * How much work that exceeded its time limit may go on at a time, from 0, before the queue tells that it is saturated.
-   * Each keeps a consumer.
+   * Each keeps a consumer, so a queue all of whose consumers are kept is saturated too.
    * @default 100
    */
   readonly maxAbandoned?: number | undefined;
@@ -216,4 +216,9 @@ function checkMethods<T extends object>(option: string, value: T, methods: reado
     typeof value !== 'object' || value === null || methods.some((method) => typeof value[method] !== 'function');
   if (!missing) return value;
   throw new InvalidArgumentError(`CollectorQueue: ${option}`, `an object with ${methods.join(', ')}`, describe(value));
+}
+
+/** How much work may be left behind before the queue is saturated: also, each of it keeps a consumer. */
+export function mostAbandoned({ maxAbandoned, maxConsumers }: QueueSettings): number {
+  return Math.min(maxAbandoned, maxConsumers - 1);
 }

@@ -13,7 +13,7 @@ export function policyServices(events: QueueEventSource, clock: Clock): PolicySe
     if ((task as Task).event.status === 'settled' || !events.observed(name)) return;
     events.emit(name, describe(name, task as Task, news, clock) as any);
   };
-  return { clock, tell, reasonOf };
+  return { clock, delayed: new Set(), tell, reasonOf };
 }
 
 function reasonOf(error: unknown): unknown {

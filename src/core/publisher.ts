@@ -75,7 +75,7 @@ export class EventPublisher<C extends AnyCollector = any, T = AnyTopics> {
   }
 
   /**
-   * Waits for room, first come, first served, and then sends, in one step. At shutdown it resolves to an event that has
+   * Waits for room, first come, first served, and then sends, in one step; with a `delay` or `at` it sends at once. At shutdown it resolves to an event that has
    * settled as `Err(QueueClosedError)`. Rejects with the signal's reason if that fires before the payload was accepted;
    * then nothing was offered. Later it cancels the event, as with `send`. Rejects for what `send` throws.
    */

@@ -12,7 +12,7 @@ import { KeptResults } from './kept-results.ts';
 import { QueueLifetime } from './lifetime.ts';
 import { reportError } from './log.ts';
 import { loadOf, type QueueMetrics } from './metrics.ts';
-import { type QueueOptions, type QueueSettings, resolveOptions } from './options.ts';
+import { mostAbandoned, type QueueOptions, type QueueSettings, resolveOptions } from './options.ts';
 import { Payload } from './payload.ts';
 import { EventPublisher, notInitialized } from './publisher.ts';
 import type { ResultList } from './results.ts';
@@ -41,7 +41,7 @@ export class CollectorQueue<C extends AnyCollector = any, T = AnyTopics> {
   /**
    * @param collectors - at least one; keys must differ
    * @throws {@link InvalidArgumentError} for a wrong option, an unknown option name, no collectors, a key that occurs
-   * twice. The message names the option, what was expected and what came.
+   * twice, a dead letter for a collector that is not there. The message names the option, what was expected and what came.
    */
   constructor(collectors: readonly C[], options: QueueOptions<T> = {}) {
     this.#settings = resolveOptions(options);
@@ -93,9 +93,12 @@ export class CollectorQueue<C extends AnyCollector = any, T = AnyTopics> {
     return this.#lifetime.paused;
   }
 
-  /** Whether more work was left behind by time limits than `maxAbandoned` allows. Each keeps a consumer. */
+  /**
+   * Whether more work was left behind by time limits than `maxAbandoned` allows, or as much as there may be consumers:
+   * each keeps one.
+   */
   get isSaturated(): boolean {
-    return (this.#lifetime.up?.ledger.abandoned ?? 0) > this.#settings.maxAbandoned;
+    return (this.#lifetime.up?.ledger.abandoned ?? 0) > mostAbandoned(this.#settings);
   }
 
   /** The keys of the collectors, in order of registration. */
@@ -280,12 +283,15 @@ export class CollectorQueue<C extends AnyCollector = any, T = AnyTopics> {
    * Sends the payloads of dead letters again, each to the collector that failed. They count as new: all attempts are
    * left.
    *
-   * @throws {@link InvalidArgumentError} for what is no dead letter; then nothing was sent
+   * @throws {@link InvalidArgumentError} for what is no dead letter, or one of a collector that is not in the queue; then
+   * nothing was sent
    */
   redrive(letters: DeadLetter | readonly DeadLetter[]): CollectorEvent[] {
     const payloads = [letters].flat().map((letter: DeadLetter, at) => {
-      const key = (letter as DeadLetter | null | undefined)?.collectorKey;
-      return new Payload(letter?.value, { keys: checkName(`redrive: letters[${at}].collectorKey`, key) }) as Payload;
+      const argument = `redrive: letters[${at}].collectorKey`;
+      const key = checkName(argument, (letter as DeadLetter | null | undefined)?.collectorKey);
+      if (this.#collectors.has(key)) return new Payload(letter.value, { keys: key }) as Payload;
+      throw new InvalidArgumentError(argument, 'the key of a collector of the queue', `"${key}"`);
     });
     return this.#publisher.sendMany(payloads as Iterable<never>);
   }

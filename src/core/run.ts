@@ -1,4 +1,5 @@
 import type { Revocations } from '../policies/revocation.ts';
+import type { PolicyServices } from '../policies/services.ts';
 import type { Buffer } from '../pool/buffer.ts';
 import { ConsumerPool, type PoolObserver } from '../pool/consumer-pool.ts';
 import { FifoBuffer, LifoBuffer } from '../pool/linked-buffer.ts';
@@ -46,6 +47,7 @@ export class QueueRun implements PoolObserver {
   readonly planner: TaskPlanner;
   readonly scheduled: Scheduled;
   readonly #deadLetters: DeadLetters;
+  readonly #services: PolicyServices;
   readonly #events: QueueEventSource;
   readonly #meter: LoadMeter;
   readonly #settings: QueueSettings;
@@ -65,9 +67,8 @@ export class QueueRun implements PoolObserver {
     this.admission = new Admission(pool, settings.maxSize);
     this.scheduled = new Scheduled(timers, clock, ledger, settings.maxScheduled);
     this.#deadLetters = new DeadLetters(events, clock, parts.hasCollector, (payload) => this.#sendAnyway(payload));
-    this.planner = new TaskPlanner(policyServices(events, clock), revocations, (...dead) =>
-      this.#deadLetters.deliver(...dead),
-    );
+    this.#services = policyServices(events, clock);
+    this.planner = new TaskPlanner(this.#services, revocations, (...dead) => this.#deadLetters.deliver(...dead));
     const { planner, scheduled } = this;
     this.dispatcher = new Dispatcher({
       settings,
@@ -132,9 +133,11 @@ export class QueueRun implements PoolObserver {
     return count;
   }
 
-  /** Settles what waits for its time. */
+  /** Settles what waits for its time: payloads, and tasks of collectors with a delay. */
   giveUpScheduled(error: Error): void {
+    this.planner.unwanted(error);
     for (const event of [...this.scheduled]) this.dispatcher.giveUp(event, error);
+    for (const task of [...this.#services.delayed]) task.giveUp(error);
   }
 
   /** Resolves once the functions that take dead letters are done. */

@@ -87,6 +87,7 @@ export class Schedules {
 
   #publish(name: string, make: () => Payload): QueuedEvent | undefined {
     const payload: unknown = make();
+    if (payload instanceof Promise) payload.catch(() => undefined);
     if (!(payload instanceof Payload)) {
       throw new InvalidArgumentError(`every: what "${name}" publishes`, 'a Payload', describe(payload));
     }

@@ -14,8 +14,8 @@ export interface ShutdownOptions {
    */
   readonly timeout?: number | undefined;
   /**
-   * What becomes of payloads whose time (`delay`, `at`) has not come, when the queue drains: they settle as
-   * `Err(QueueClosedError)`, or are waited for within the timeout.
+   * What becomes of what waits for its `delay` or `at`, of a send or of a collector, when the queue drains: it settles as
+   * `Err(QueueClosedError)`, or is waited for within the timeout. Retries are waited for in any case.
    * @default 'cancel'
    */
   readonly scheduled?: 'cancel' | 'wait' | undefined;

@@ -8,6 +8,7 @@ import { RetryPolicy, type RetrySettings } from '../policies/retry.ts';
 import { RevocationPolicy, type Revocations } from '../policies/revocation.ts';
 import type { PolicyServices } from '../policies/services.ts';
 import { TimeoutPolicy } from '../policies/timeout.ts';
+import { onAbort } from './abort-hub.ts';
 import type { AnyCollector } from './collector.ts';
 import { CancelledError, DeliveryTimeoutError, ExpiredError, RevokedError } from './errors.ts';
 import type { Payload } from './payload.ts';
@@ -28,6 +29,8 @@ export class TaskPlanner {
   readonly #revocation: RevocationPolicy;
   readonly #deadLetter: DeliverDeadLetter;
   readonly #locks: Locks = new Map();
+  /** Errors of tasks that were not wanted any more, which did not fail. */
+  readonly #unwanted: WeakSet<object> = new WeakSet();
   /** One for a collector, whatever its sends say, so that its signal has one listener. */
   readonly #aborts: WeakMap<AnyCollector, AbortPolicy> = new WeakMap();
 
@@ -35,7 +38,7 @@ export class TaskPlanner {
     this.#services = services;
     this.#revocations = revocations;
     this.#deadLetter = deadLetter;
-    this.#revocation = new RevocationPolicy(revocations, services, (key) => new RevokedError(key));
+    this.#revocation = new RevocationPolicy(revocations, services, (key) => this.unwanted(new RevokedError(key)));
     this.fallback = new TaskPlan([this.#revocation, new RetryPolicy(ONE_ATTEMPT, services)], 1);
   }
 
@@ -60,7 +63,9 @@ export class TaskPlanner {
     if (signal !== undefined) policies.push(this.#abortPolicy(collector, signal));
     if (expiry !== undefined)
       policies.push(
-        new ExpiryPolicy(expiry, services, () => new ExpiredError(`expired before collector "${key}" attempted it`)),
+        new ExpiryPolicy(expiry, services, () =>
+          this.unwanted(new ExpiredError(`expired before collector "${key}" attempted it`)),
+        ),
       );
     // Waiting comes before the locks, or a task would hold one while it waits.
     if (delay !== undefined) policies.push(new DelayPolicy(delay, services));
@@ -74,22 +79,32 @@ export class TaskPlanner {
     policies.push(new RetryPolicy(retry ?? ONE_ATTEMPT, services));
     if (deadLetter !== undefined) {
       policies.push(
-        new DeadLetterPolicy(isDead, (task, payload, error) => this.#deadLetter(collector, task, payload, error)),
+        new DeadLetterPolicy(
+          (error) => !this.#isUnwanted(error),
+          (task, payload, error) => this.#deadLetter(collector, task, payload, error),
+        ),
       );
     }
     return new TaskPlan(policies, (retry ?? ONE_ATTEMPT).attempts);
   }
 
+  /** Remembers an error that this queue made for a task that was not wanted any more; it needs no dead letter. */
+  unwanted<E extends Error>(error: E): E {
+    this.#unwanted.add(error);
+    return error;
+  }
+
+  #isUnwanted(error: unknown): boolean {
+    return typeof error === 'object' && error !== null && this.#unwanted.has(error);
+  }
+
   #abortPolicy(collector: AnyCollector, signal: AbortSignal): AbortPolicy {
     const made =
       this.#aborts.get(collector) ??
-      new AbortPolicy(signal, (cause) => new CancelledError("the collector's signal fired", { cause }));
+      new AbortPolicy(signal, onAbort, (cause) =>
+        this.unwanted(new CancelledError("the collector's signal fired", { cause })),
+      );
     this.#aborts.set(collector, made);
     return made;
   }
-}
-
-/** What was cancelled, revoked or has expired is not wanted any more; it did not fail. */
-function isDead(error: unknown): boolean {
-  return !(error instanceof CancelledError || error instanceof RevokedError || error instanceof ExpiredError);
 }

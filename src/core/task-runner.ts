@@ -10,6 +10,7 @@ import { CancelledError, ParkedFullError, ProcessorError } from './errors.ts';
 import type { EventStatus, QueuedEvent } from './event.ts';
 import type { Ledger } from './ledger.ts';
 import { leaveBehind, leftoverEnded } from './leftovers.ts';
+import { mostAbandoned } from './options.ts';
 import { Parking } from './parking.ts';
 import type { Payload } from './payload.ts';
 import { promiseOf } from './promise-of.ts';
@@ -79,6 +80,7 @@ export class TaskRunner {
     const parking = event.extras?.parking;
     const resumed = parking?.unpark(task);
     if (parking === undefined || resumed === undefined) return;
+    this.cancelAlarm(task);
     this.#ledger.parkedTasks--;
     if (event.active > 0) {
       event.active++;
@@ -168,7 +170,10 @@ export class TaskRunner {
     if (task.phase !== 'abandoned') this.attemptOver(task);
     if (task.event.status === 'settled') this.#sink.taskDone(task, result);
     else if (control instanceof CancelTask)
-      this.finish(task, err(new CancelledError(control.message, { cause: control.cause })));
+      this.finish(
+        task,
+        err(this.#parts.planner.unwanted(new CancelledError(control.message, { cause: control.cause }))),
+      );
     else if (this.accepted(task, plan, result)) this.finish(task, result);
   }
 
@@ -184,6 +189,7 @@ export class TaskRunner {
   /** The work of an attempt that had begun has ended. */
   private attemptOver(task: Task): void {
     task.needExtras().phase = 'over';
+    task.forgetSignal();
     task.plan?.workEnded(task, this.#report);
   }
 
@@ -213,7 +219,7 @@ export class TaskRunner {
 
   private tellSaturated(): void {
     const { abandoned } = this.#ledger;
-    if (abandoned !== this.#parts.settings.maxAbandoned + 1) return;
+    if (abandoned !== mostAbandoned(this.#parts.settings) + 1) return;
     if (this.#events.observed(QueueEventName.SATURATED)) this.#events.emit(QueueEventName.SATURATED, { abandoned });
   }
 

@@ -116,6 +116,20 @@ export class Task implements PolicyTask {
     }
   }
 
+  /** The attempt is over: nobody has to abort it. */
+  forgetSignal(): void {
+    const { extras } = this;
+    const ofEvent = this.event.extras;
+    if (extras?.controller === undefined || ofEvent === undefined) return;
+    if (ofEvent.abortable === this) ofEvent.abortable = extras.sibling;
+    else {
+      let before = ofEvent.abortable;
+      while (before !== undefined && before.extras?.sibling !== this) before = before.extras?.sibling;
+      if (before?.extras !== undefined) before.extras.sibling = extras.sibling;
+    }
+    extras.sibling = undefined;
+  }
+
   /** This attempt alone is given up. Who reads its signal later finds it fired. */
   abandon(reason: unknown): void {
     const extras = this.needExtras();

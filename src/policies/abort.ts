@@ -7,18 +7,26 @@ import type { PolicyTask, TaskPolicy } from './policy.ts';
  */
 export class AbortPolicy implements TaskPolicy {
   readonly #signal: AbortSignal;
+  readonly #listen: (signal: AbortSignal, callback: () => void) => () => void;
   readonly #error: (reason: unknown) => unknown;
   /** The latest attempt of each task under way. */
   readonly #underWay: Map<object, PolicyTask> = new Map();
+  #detach: (() => void) | undefined = undefined;
 
-  constructor(signal: AbortSignal, error: (reason: unknown) => unknown) {
+  /** @param listen - calls back when the signal fires; returns how to stop that */
+  constructor(
+    signal: AbortSignal,
+    listen: (signal: AbortSignal, callback: () => void) => () => void,
+    error: (reason: unknown) => unknown,
+  ) {
+    this.#listen = listen;
     this.#signal = signal;
     this.#error = error;
   }
 
   before(task: PolicyTask): 'run' | Err<never, unknown> {
     if (this.#signal.aborted) return err(this.#error(this.#signal.reason));
-    if (this.#underWay.size === 0) this.#signal.addEventListener('abort', this.#onAbort);
+    this.#detach ??= this.#listen(this.#signal, this.#onAbort);
     this.#underWay.set(task.chain, task);
     return 'run';
   }
@@ -44,8 +52,8 @@ export class AbortPolicy implements TaskPolicy {
   };
 
   #leave(task: PolicyTask): void {
-    if (this.#underWay.delete(task.chain) && this.#underWay.size === 0) {
-      this.#signal.removeEventListener('abort', this.#onAbort);
-    }
+    if (!this.#underWay.delete(task.chain) || this.#underWay.size > 0) return;
+    this.#detach?.();
+    this.#detach = undefined;
   }
 }

@@ -15,12 +15,24 @@ export class DelayPolicy implements TaskPolicy {
   }
 
   before(task: PolicyTask): 'run' | 'park' {
-    const { clock } = this.#services;
+    const { clock, delayed } = this.#services;
     const now = clock.now();
     const delay = 'delay' in this.#delay ? task.acceptedAt + this.#delay.delay - now : this.#delay.at - clock.wall();
-    if (delay <= 0) return 'run';
+    if (delay <= 0) {
+      delayed.delete(task);
+      return 'run';
+    }
+    delayed.add(task);
     task.resumeAt(now + delay);
     this.#services.tell('scheduled', task, { delay });
     return 'park';
+  }
+
+  settled(task: PolicyTask): void {
+    this.#services.delayed.delete(task);
+  }
+
+  forget(task: PolicyTask): void {
+    this.#services.delayed.delete(task);
   }
 }

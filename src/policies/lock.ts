@@ -6,7 +6,8 @@ export type Locks = Map<string, PolicyTask>;
 
 /**
  * Lets one task at a time hold a named lock. Does not block: a task that finds the lock taken is parked and tries again
- * after the delay, which costs no attempt. The lock is held until the work ends, even if nobody waits for it any more.
+ * after the delay, which costs no attempt. The lock is held until the work ends, even if nobody waits for it any more; the next
+ * run of the queue begins without locks.
  */
 export class LockPolicy implements TaskPolicy {
   readonly #name: string;

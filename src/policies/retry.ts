@@ -57,7 +57,12 @@ export class RetryPolicy implements TaskPolicy {
     }
     const reason = this.#services.reasonOf(error);
     if (attempt >= attempts || propertyOf(reason, 'retryable') === false) return undefined;
-    if (!retryIf(reason, attempt)) return undefined;
+    const wanted: unknown = retryIf(reason, attempt);
+    if (wanted instanceof Promise) {
+      wanted.catch(() => undefined);
+      throw new TypeError('retryIf must answer at once, but it returned a promise');
+    }
+    if (!wanted) return undefined;
     return (
       this.#retryAfter(reason) ?? this.#random() * Math.min(cap, base * 2 ** Math.min(attempt - 1, MOST_DOUBLINGS))
     );

@@ -15,6 +15,8 @@ export interface TaskNews {
 /** What policies need from the queue run that they work in. */
 export interface PolicyServices {
   readonly clock: Clock;
+  /** Tasks that wait for the delay of their collector. */
+  readonly delayed: Set<PolicyTask>;
   /** What the user's code failed with: the cause of a ProcessorError, anything else itself. */
   reasonOf(error: unknown): unknown;
   /** Emits a queue event about a task, if anybody listens. */

@@ -58,6 +58,8 @@ export class QueueEventSource implements QueueEvents {
   readonly #refuse: RefuseArgument;
   readonly #lastResort: (source: string, error: unknown) => void;
   #deferred: Deferred[] = [];
+  /** How many of these were told. */
+  #told = 0;
 
   /**
    * @param wall - the time of day, in milliseconds since the epoch
@@ -130,9 +132,13 @@ export class QueueEventSource implements QueueEvents {
   }
 
   #flush(): void {
-    const deferred = this.#deferred;
+    // A listener that causes an event has what was deferred before it told first, by the same loop from there on.
+    for (let next = this.#deferred[this.#told]; next !== undefined; next = this.#deferred[this.#told]) {
+      this.#told++;
+      this.#emitter.emit(next.name, next.event);
+    }
     this.#deferred = [];
-    for (const { name, event } of deferred) this.#emitter.emit(name, event);
+    this.#told = 0;
   }
 
   #add(name: QueueEventName, listener: unknown, call: (event: never) => void): this {

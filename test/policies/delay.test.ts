@@ -366,12 +366,30 @@ describe("a collector's delay", () => {
     await queue.shutDownQueue();
   });
 
-  test('is waited for by a draining shutdown, and cancelled with its event', async () => {
+  test('is cut short by a draining shutdown, unless that waits for what is scheduled', async () => {
+    for (const scheduled of ['cancel', 'wait'] as const) {
+      const letters: unknown[] = [];
+      const options = { delay: 100, deadLetter: (letter: unknown) => letters.push(letter) };
+      const { queue, publisher, clock, called } = await oneCollector((value) => value, options);
+      const event = publisher.publish('later');
+      await clock.turn();
+      const closing = queue.shutDownQueue({ scheduled });
+      if (scheduled === 'wait') await clock.advance(100);
+      await closing;
+      expect(event.getResult()?.isOk()).toBe(scheduled === 'wait');
+      expect(called).toEqual(scheduled === 'wait' ? ['later'] : []);
+      expect(event.getResult()?.errs()).toMatchObject(scheduled === 'wait' ? [] : [{ code: 'CQ_QUEUE_CLOSED' }]);
+      expect(letters).toEqual([]);
+      expect(clock.pendingTimers).toBe(0);
+    }
+  });
+
+  test('is waited for by a shutdown that says so, and cancelled with its event', async () => {
     const { queue, publisher, clock, called } = await oneCollector((value) => value, { delay: 100 });
     const [kept, cancelled] = [publisher.publish('kept'), publisher.publish('cancelled')];
     await clock.turn();
     cancelled.cancel();
-    const closing = queue.shutDownQueue();
+    const closing = queue.shutDownQueue({ scheduled: 'wait' });
     await clock.advance(100);
     await closing;
     expect(kept.getResult()?.isOk()).toBe(true);

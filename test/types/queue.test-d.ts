@@ -1,5 +1,6 @@
 import {
   type AnyResultOf,
+  CancelTask,
   Collector,
   type CollectorEvent,
   CollectorQueue,
@@ -13,6 +14,7 @@ import {
   type QueueEventMap,
   type Result,
   ResultList,
+  RetryTask,
   Router,
   SimpleRouter,
   topicTypes,
@@ -384,4 +386,14 @@ describe('queue events', () => {
     // @ts-expect-error an idle queue has no task
     events.on('idle', ({ task }) => task);
   });
+});
+
+test('what a processor returns to control its task is no value and no error of its result', async () => {
+  const polls = new Collector('polls', async ({ value }: Payload<number>, _context, { number }) =>
+    number < 3 ? new RetryTask({ delay: 5 }) : number < 4 ? err(new CancelTask()) : value * 2,
+  );
+  const results = await new CollectorQueue([polls]).getPublisher().publish(1).wait();
+  const result = results.get('polls');
+  if (result?.isOk()) expectTypeOf(result.value).toEqualTypeOf<number>();
+  if (result?.isErr()) expectTypeOf(result.error).toEqualTypeOf<CollectorQueueError>();
 });

@@ -88,6 +88,8 @@ function isExplained(system: PolicySystem, sent: Sent, index: number, result: Re
       return system.hasExpired(sent, index);
     case ErrorCode.REVOKED:
       return system.wasRevoked(sent, index);
+    case ErrorCode.QUEUE_CLOSED:
+      return system.setup.collectors[index]?.delay !== undefined;
     case ErrorCode.PARKED_FULL:
       return system.setup.maxParked < 100;
     case ErrorCode.DELIVERY_TIMEOUT:

@@ -26,7 +26,12 @@ import { objections } from './policies-rules.ts';
 const REFUSALS: ReadonlySet<unknown> = new Set([ErrorCode.QUEUE_FULL, ErrorCode.QUEUE_CLOSED]);
 
 /** Errors of tasks that did not fail: nobody wanted them any more. */
-const UNWANTED: ReadonlySet<unknown> = new Set([ErrorCode.CANCELLED, ErrorCode.REVOKED, ErrorCode.EXPIRED]);
+const UNWANTED: ReadonlySet<unknown> = new Set([
+  ErrorCode.CANCELLED,
+  ErrorCode.REVOKED,
+  ErrorCode.EXPIRED,
+  ErrorCode.QUEUE_CLOSED,
+]);
 
 /** A queue whose processors end when the test says so, and what the test knows of it by itself. */
 export class PolicySystem {
