@@ -13,12 +13,6 @@ export interface Place {
   readonly position: number;
 }
 
-/** The run of a queue for which collectors are set up. */
-export interface Owner {
-  readonly ledger: object;
-  readonly planner: TaskPlanner;
-}
-
 /** Whose router a router is. */
 const routerOwners: WeakMap<Router, CollectorSet> = new WeakMap();
 
@@ -105,7 +99,7 @@ export class CollectorSet {
   }
 
   /** Sets all up, in order, until one fails, which it throws as a {@link LifecycleError}, or `stop` says so. */
-  async open(owner: Owner, stop: () => boolean): Promise<void> {
+  async open(owner: object, stop: () => boolean): Promise<void> {
     for (const place of this.#inOrder()) {
       await this.#openOne(place, owner);
       if (stop()) return;
@@ -116,7 +110,7 @@ export class CollectorSet {
    * Adds a collector to a queue that is up: sets it up, then calls `connect`, which is to make it known to the router.
    * If that throws, or the collector was removed meanwhile, it is shut down again.
    */
-  add(collector: AnyCollector, owner: Owner, connect: () => void): Promise<void> {
+  add(collector: AnyCollector, owner: object, connect: () => void): Promise<void> {
     const added = this.#add(this.register(collector), owner, connect);
     const ended = added.catch(() => undefined).finally(() => this.#additions.delete(ended));
     this.#additions.add(ended);
@@ -139,7 +133,7 @@ export class CollectorSet {
       }
       this.#registrations.delete(registration);
     }
-    if (this.#router instanceof Router) routerOwners.delete(this.#router);
+    if (this.#router instanceof Router && routerOwners.get(this.#router) === this) routerOwners.delete(this.#router);
     return errors;
   }
 
@@ -189,7 +183,7 @@ export class CollectorSet {
     return [...this.#places.values()].sort((a, b) => a.position - b.position);
   }
 
-  async #add(place: Place, owner: Owner, connect: () => void): Promise<void> {
+  async #add(place: Place, owner: object, connect: () => void): Promise<void> {
     const { collector } = place;
     const letGo = (): void => {
       if (this.#places.get(collector.key) === place) this.#places.delete(collector.key);
@@ -211,10 +205,9 @@ export class CollectorSet {
     }
   }
 
-  async #openOne({ collector, position }: Place, owner: Owner): Promise<void> {
+  async #openOne({ collector, position }: Place, owner: object): Promise<void> {
     try {
-      const plan = owner.planner.planFor(collector);
-      this.#registrations.add(await Registration.open(collector, position, owner.ledger, plan));
+      this.#registrations.add(await Registration.open(collector, position, owner));
     } catch (error) {
       const message = `collector "${collector.key}" could not be set up: ${describeThrown(error)}`;
       throw new LifecycleError(message, causesOf(error));

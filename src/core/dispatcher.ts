@@ -178,9 +178,12 @@ export class Dispatcher implements EventHost, TaskSink {
   failRouting(event: QueuedEvent, error: Error): void {
     if (event.status === 'settled') return;
     this.settleAs(event, err(error));
-    if (this.#events.observed(QueueEventName.ERROR_DEQUEUEING)) {
-      this.#events.emit(QueueEventName.ERROR_DEQUEUEING, { id: event.id, error });
-    }
+    this.tellRoutingFailed(event, error);
+  }
+
+  tellRoutingFailed(event: QueuedEvent, error: Error): void {
+    const name = QueueEventName.ERROR_DEQUEUEING;
+    if (this.#events.observed(name)) this.#events.emit(name, { id: event.id, error });
   }
 
   /** Each collector once, in order of registration. Throws for what is no collector of this queue. */

@@ -118,7 +118,10 @@ export class FullControl {
     call.timer = this.#clock.setTimer(() => {
       this.#underWay.remove(underWay);
       call.over = true;
-      if (event.status !== 'settled') this.#dispatcher.cancellations.abandon(event, error);
+      if (event.status !== 'settled') {
+        this.#dispatcher.cancellations.abandon(event, error);
+        this.#dispatcher.tellRoutingFailed(event, error);
+      }
       this.#left(event);
     }, this.#timeout);
   }

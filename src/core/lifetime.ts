@@ -123,7 +123,7 @@ export class QueueLifetime {
     let run: QueueRun | undefined;
     try {
       run = new QueueRun(this.#parts);
-      await this.#collectors.open(run, () => this.#stopRequested);
+      await this.#collectors.open(run.ledger, () => this.#stopRequested);
       if (this.#stopRequested) throw new QueueClosedError('the queue was shut down while it was being initialised');
       this.connect(run);
     } catch (error) {

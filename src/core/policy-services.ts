@@ -1,3 +1,4 @@
+import { Delays } from '../policies/delays.ts';
 import type { PolicyTask } from '../policies/policy.ts';
 import type { PolicyServices, TaskNews, TaskNewsName } from '../policies/services.ts';
 import type { QueueEventSource } from '../queue-events/queue-events.ts';
@@ -11,9 +12,9 @@ export function policyServices(events: QueueEventSource, clock: Clock): PolicySe
   const tell = (name: TaskNewsName, task: PolicyTask, news: TaskNews): void => {
     // Nothing follows the end of a payload: the time limit of work that was cancelled is no news.
     if ((task as Task).event.status === 'settled' || !events.observed(name)) return;
-    events.emit(name, describe(name, task as Task, news, clock) as any);
+    events.emit(name, describe(name, task as Task, news, clock) as never);
   };
-  return { clock, delayed: new Set(), tell, reasonOf };
+  return { clock, delays: new Delays(), tell, reasonOf };
 }
 
 function reasonOf(error: unknown): unknown {

@@ -205,15 +205,16 @@ export class CollectorQueue<C extends AnyCollector = any, T = AnyTopics> {
 
   /**
    * Adds a collector, last in order. While the queue is up, it is set up first; payloads that are dispatched from then
-   * on can match it. Rejects with an {@link InvalidArgumentError} for a key that is taken, a {@link LifecycleError} if
-   * the set-up fails, a {@link QueueClosedError} while the queue shuts down; then it was not added.
+   * on can match it. Rejects with an {@link InvalidArgumentError} for a key that is taken, or a `deadLetter` that names
+   * no collector; a {@link LifecycleError} if the set-up fails; a {@link QueueClosedError} while the queue shuts down.
+   * Then it was not added.
    */
   async addCollector(collector: AnyCollector): Promise<void> {
     if (this.#lifetime.starting !== undefined) await this.#lifetime.starting;
     if (this.#lifetime.closing) throw new QueueClosedError('the queue is shutting down: no collector can be added');
     const run = this.#lifetime.up;
     if (run === undefined) this.#collectors.register(collector);
-    else await this.#collectors.add(collector, run, () => this.#connectAdded(run));
+    else await this.#collectors.add(collector, run.ledger, () => this.#connectAdded(run));
   }
 
   /**

@@ -13,8 +13,11 @@ export class Registration {
   /** Which queue run it belongs to; a router that selects a foreign collector is caught by it. */
   readonly owner: object;
   readonly context: Record<string, unknown>;
-  /** Undefined where there is nothing to mind: the way that most tasks go. Made anew when the collector is revoked. */
-  plan: TaskPlan | undefined;
+  /**
+   * Undefined where there is nothing to mind: the way that most tasks go. Made when the collector takes part, and anew
+   * when it is revoked.
+   */
+  plan: TaskPlan | undefined = undefined;
   /** Tasks that were handed over and have not ended, parked ones too. */
   unfinished = 0;
   /** It shuts down: nothing may be handed to it any more. */
@@ -24,13 +27,12 @@ export class Registration {
   #shutdown: Shutdown | undefined;
   #closed: Promise<void> | undefined;
 
-  private constructor(collector: AnyCollector, position: number, owner: object, plan: TaskPlan | undefined) {
+  private constructor(collector: AnyCollector, position: number, owner: object) {
     this.key = collector.key;
     this.collector = collector;
     this.processor = collector.processor;
     this.position = position;
     this.owner = owner;
-    this.plan = plan;
     this.context = freshContext(collector.context);
   }
 
@@ -38,13 +40,8 @@ export class Registration {
    * Claims the collector for this owner and sets it up. Rejects with a {@link LifecycleError} if it serves another
    * queue or its lifecycle fails; then the collector is free again.
    */
-  static async open(
-    collector: AnyCollector,
-    position: number,
-    owner: object,
-    plan: TaskPlan | undefined,
-  ): Promise<Registration> {
-    const registration = new Registration(collector, position, owner, plan);
+  static async open(collector: AnyCollector, position: number, owner: object): Promise<Registration> {
+    const registration = new Registration(collector, position, owner);
     if (!claimCollector(collector, registration)) {
       const message = `collector "${collector.key}" serves another queue that was not shut down`;
       throw new LifecycleError(message, [new Error(message)]);

@@ -137,7 +137,7 @@ export class QueueRun implements PoolObserver {
   giveUpScheduled(error: Error): void {
     this.planner.unwanted(error);
     for (const event of [...this.scheduled]) this.dispatcher.giveUp(event, error);
-    for (const task of [...this.#services.delayed]) task.giveUp(error);
+    this.#services.delays.giveUpAll(error);
   }
 
   /** Resolves once the functions that take dead letters are done. */

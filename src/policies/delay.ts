@@ -1,3 +1,4 @@
+import { type Err, err } from 'neverthrow';
 import type { PolicyTask, TaskPolicy } from './policy.ts';
 import type { PolicyServices } from './services.ts';
 
@@ -14,25 +15,26 @@ export class DelayPolicy implements TaskPolicy {
     this.#services = services;
   }
 
-  before(task: PolicyTask): 'run' | 'park' {
-    const { clock, delayed } = this.#services;
+  before(task: PolicyTask): 'run' | 'park' | Err<never, unknown> {
+    const { clock, delays } = this.#services;
     const now = clock.now();
     const delay = 'delay' in this.#delay ? task.acceptedAt + this.#delay.delay - now : this.#delay.at - clock.wall();
     if (delay <= 0) {
-      delayed.delete(task);
+      delays.delete(task);
       return 'run';
     }
-    delayed.add(task);
+    if (delays.refusal !== undefined) return err(delays.refusal);
+    delays.add(task);
     task.resumeAt(now + delay);
     this.#services.tell('scheduled', task, { delay });
     return 'park';
   }
 
   settled(task: PolicyTask): void {
-    this.#services.delayed.delete(task);
+    this.#services.delays.delete(task);
   }
 
   forget(task: PolicyTask): void {
-    this.#services.delayed.delete(task);
+    this.#services.delays.delete(task);
   }
 }

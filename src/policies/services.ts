@@ -1,4 +1,5 @@
 import type { Clock } from '../schedule/clock.ts';
+import type { Delays } from './delays.ts';
 import type { PolicyTask } from './policy.ts';
 
 /** The queue events that policies tell. */
@@ -15,8 +16,7 @@ export interface TaskNews {
 /** What policies need from the queue run that they work in. */
 export interface PolicyServices {
   readonly clock: Clock;
-  /** Tasks that wait for the delay of their collector. */
-  readonly delayed: Set<PolicyTask>;
+  readonly delays: Delays;
   /** What the user's code failed with: the cause of a ProcessorError, anything else itself. */
   reasonOf(error: unknown): unknown;
   /** Emits a queue event about a task, if anybody listens. */

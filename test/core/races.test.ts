@@ -274,3 +274,47 @@ test('no timer is left of a router that was still at work at the shutdown', asyn
   expect(event.getResult()?.isOk()).toBe(false);
   expect(clock.pendingTimers).toBe(0);
 });
+
+test('a router that was refused to a second queue stays with the first, however often that is tried', async () => {
+  const router = new SimpleRouter();
+  const [one, other] = ['one', 'other'].map(
+    (key) => new CollectorQueue([new Collector(key, () => key)], { router }),
+  ) as [CollectorQueue, CollectorQueue];
+  await one.initQueue();
+  for (let tries = 0; tries < 3; tries++) {
+    await expect(other.initQueue()).rejects.toThrow('the router serves another queue');
+    expect((await one.getPublisher().publish(1).wait()).keys()).toEqual(['one']);
+  }
+  await one.shutDownQueue();
+});
+
+test('a draining shutdown refuses a delay that a collector would only begin now', async () => {
+  const clock = new ManualClock();
+  const queue = new CollectorQueue([new Collector('later', () => 1, { delay: 60_000 })], { clock });
+  await queue.initQueue();
+  const event = queue.getPublisher().publish(1);
+  await queue.shutDownQueue();
+  expect(event.getResult()?.errs()).toMatchObject([{ code: 'CQ_QUEUE_CLOSED' }]);
+  expect(clock.pendingTimers).toBe(0);
+});
+
+test('a router that exceeds its time limit is told as error-dequeueing', async () => {
+  class Slow extends Router {
+    select(): never[] {
+      return [];
+    }
+
+    override handleEvent(): Promise<never> {
+      return new Promise(() => undefined);
+    }
+  }
+  const clock = new ManualClock();
+  const queue = new CollectorQueue([new Collector('a', () => 1)], { clock, router: Slow, routerTimeout: 10 });
+  const told: unknown[] = [];
+  queue.events.on('error-dequeueing', ({ error }) => told.push(error));
+  await queue.initQueue();
+  queue.getPublisher().publish(1);
+  await clock.advance(10);
+  expect(told).toMatchObject([{ code: 'CQ_ROUTER_TIMEOUT' }]);
+  await queue.shutDownQueue();
+});
