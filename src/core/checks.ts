@@ -52,6 +52,25 @@ export function checkFunction(name: string, value: unknown, expected = 'a functi
   if (typeof value !== 'function') throw new InvalidArgumentError(name, expected, describe(value));
 }
 
+/** An object that has these methods. */
+export function checkMethods<T extends object>(name: string, value: T, methods: readonly (keyof T & string)[]): T {
+  const isObject = typeof value === 'object' && value !== null;
+  if (isObject && methods.every((method) => typeof value[method] === 'function')) return value;
+  throw new InvalidArgumentError(name, `an object with the methods ${methods.join(', ')}`, describe(value));
+}
+
+export const LOGGER_METHODS = ['info', 'warn', 'error'] as const;
+export const CLOCK_METHODS = ['now', 'wall', 'setTimer', 'yieldTurn'] as const;
+
+/** The longest delay that `setTimeout` can hold; with a longer one it fires after 1 ms. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
+/** A duration in milliseconds that one timer can hold. */
+export function checkTimer(name: string, value: unknown, min: 0 | 1): number {
+  if (typeof value === 'number' && value >= min && value <= LONGEST_TIMER) return value;
+  throw new InvalidArgumentError(name, `a duration from ${min} to ${LONGEST_TIMER} milliseconds`, describe(value));
+}
+
 /** @throws {@link InvalidArgumentError} for anything but an AbortSignal or nothing. */
 export function checkSignal(owner: string, signal: unknown): void {
   if (signal === undefined || signal instanceof AbortSignal) return;

@@ -87,7 +87,8 @@ export interface CollectorOptions<G extends object = object, Y = unknown> extend
   readonly policies?: readonly TaskPolicy[] | undefined;
 }
 
-const NAMES: readonly (keyof CollectorOptions)[] = [
+/** The names of the options. */
+export const COLLECTOR_OPTIONS: readonly (keyof CollectorOptions)[] = [
   'topics',
   'lifecycle',
   'context',
@@ -140,7 +141,7 @@ export class Collector<K extends string = string, V = any, R = any, G extends ob
     this.key = checkName('Collector: key', key) as K;
     const owner = `Collector "${key}"`;
     checkFunction(`${owner}: processor`, processor);
-    checkOptions<CollectorOptions>(owner, options, NAMES);
+    checkOptions<CollectorOptions>(owner, options, COLLECTOR_OPTIONS);
     const { topics, lifecycle, context, policies = [] } = options;
     if (lifecycle !== undefined) checkLifecycle(owner, lifecycle);
     if (context !== undefined) checkContext(owner, context);

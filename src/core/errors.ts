@@ -3,7 +3,7 @@
  * Misuse (a wrong argument, a call in the wrong state) throws; work that fails settles its event with an `Err`.
  */
 
-/** The stable codes, one per error class. */
+/** The stable codes, one per error class; those of the add-ons too. */
 export const ErrorCode = {
   INVALID_ARGUMENT: 'CQ_INVALID_ARGUMENT',
   NOT_INITIALIZED: 'CQ_NOT_INITIALIZED',
@@ -24,6 +24,16 @@ export const ErrorCode = {
   QUEUE_ABORTED: 'CQ_QUEUE_ABORTED',
   SHUTDOWN_TIMEOUT: 'CQ_SHUTDOWN_TIMEOUT',
   WAIT_TIMEOUT: 'CQ_WAIT_TIMEOUT',
+  MISSING_PACKAGE: 'CQ_MISSING_PACKAGE',
+  UNUSABLE_PACKAGE: 'CQ_UNUSABLE_PACKAGE',
+  EMITTER_CLOSED: 'CQ_EMITTER_CLOSED',
+  STORE_FULL: 'CQ_STORE_FULL',
+  STORE_CLOSED: 'CQ_STORE_CLOSED',
+  STORE_DISK: 'CQ_STORE_DISK',
+  STORE_LOCKED: 'CQ_STORE_LOCKED',
+  STORE_DAMAGED: 'CQ_STORE_DAMAGED',
+  HTTP_STATUS: 'CQ_HTTP_STATUS',
+  HTTP_REQUEST: 'CQ_HTTP_REQUEST',
 } as const;
 export type ErrorCode = (typeof ErrorCode)[keyof typeof ErrorCode];
 
@@ -182,6 +192,32 @@ export class WaitTimeoutError extends CollectorQueueError {
   override readonly retryable: boolean = true;
 }
 
+/** An optional package that an add-on needs is not installed. The message says how to get it. */
+export class MissingPackageError extends CollectorQueueError {
+  readonly code: ErrorCode = ErrorCode.MISSING_PACKAGE;
+  /** The name of the package. */
+  readonly packageName: string;
+
+  constructor(packageName: string, need: string, cause: unknown) {
+    super(`${need} needs the package ${packageName}: npm install ${packageName}`, { cause });
+    this.packageName = packageName;
+  }
+}
+
+/** An optional package that an add-on needs is installed, and cannot be loaded. `cause` says why. */
+export class UnusablePackageError extends CollectorQueueError {
+  readonly code: ErrorCode = ErrorCode.UNUSABLE_PACKAGE;
+  /** The name of the package. */
+  readonly packageName: string;
+
+  constructor(packageName: string, need: string, cause: unknown) {
+    super(`${need} needs the package ${packageName}, which is there but cannot be loaded: ${describeThrown(cause)}`, {
+      cause,
+    });
+    this.packageName = packageName;
+  }
+}
+
 /** What a router threw, as an error of the router. */
 export function asRouterError(thrown: unknown): RouterError {
   if (thrown instanceof RouterError) return thrown;
@@ -196,6 +232,11 @@ export function describeThrown(thrown: unknown): string {
   } catch {
     return 'a value that cannot be described';
   }
+}
+
+/** An error for anything that can be thrown: itself, if it is one. */
+export function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(describeThrown(thrown), { cause: thrown });
 }
 
 /** Words for a value in an error message: short, one line, and never user data of any size. */

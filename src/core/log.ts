@@ -16,6 +16,12 @@ export function reportError(logger: Logger | undefined, source: string, error: u
   else guarded(() => logger.error({ source, error }, 'collector queue internal error'));
 }
 
+/** Logs that something is done otherwise than was asked; without a logger it becomes a process warning. */
+export function reportWarning(logger: Logger | undefined, message: string): void {
+  if (logger === undefined) process.emitWarning(message, 'CollectorQueueWarning');
+  else guarded(() => logger.warn({}, message));
+}
+
 export function logInfo(logger: Logger, fields: object, message: string): void {
   guarded(() => logger.info(fields, message));
 }

@@ -1,6 +1,16 @@
 import { type Clock, systemClock } from '../schedule/clock.ts';
 import { Overflow } from './admission.ts';
-import { checkBoolean, checkDuration, checkFinite, checkInteger, checkOneOf, checkOptions } from './checks.ts';
+import {
+  CLOCK_METHODS,
+  checkBoolean,
+  checkDuration,
+  checkFinite,
+  checkInteger,
+  checkMethods,
+  checkOneOf,
+  checkOptions,
+  LOGGER_METHODS,
+} from './checks.ts';
 import { QueueType } from './delivery.ts';
 import { describe, InvalidArgumentError } from './errors.ts';
 import type { ResultsOptions } from './kept-results.ts';
@@ -150,7 +160,7 @@ export function resolveOptions(options: QueueOptions): QueueSettings {
     or(given.metricsInterval, Number.POSITIVE_INFINITY),
     true,
   );
-  const logger = given.logger === undefined ? undefined : checkLogger(given.logger);
+  const logger = given.logger === undefined ? undefined : checkMethods(name('logger'), given.logger, LOGGER_METHODS);
   if (metricsInterval !== Number.POSITIVE_INFINITY && logger === undefined) {
     throw new InvalidArgumentError(name('logger'), 'given when there is a metricsInterval', 'missing');
   }
@@ -176,7 +186,7 @@ export function resolveOptions(options: QueueOptions): QueueSettings {
     asyncContext: checkBoolean(name('asyncContext'), or(given.asyncContext, false)),
     logger,
     metricsInterval,
-    clock: checkClock(or(given.clock, systemClock)),
+    clock: checkMethods(name('clock'), or(given.clock, systemClock), CLOCK_METHODS),
   });
 }
 
@@ -201,21 +211,6 @@ function checkRouter(router: unknown): Router | RouterClass {
     'a class that extends Router, or an instance of one',
     describe(router),
   );
-}
-
-function checkLogger(logger: Logger): Logger {
-  return checkMethods('logger', logger, ['info', 'warn', 'error']);
-}
-
-function checkClock(clock: Clock): Clock {
-  return checkMethods('clock', clock, ['now', 'wall', 'setTimer', 'yieldTurn']);
-}
-
-function checkMethods<T extends object>(option: string, value: T, methods: readonly (keyof T & string)[]): T {
-  const missing =
-    typeof value !== 'object' || value === null || methods.some((method) => typeof value[method] !== 'function');
-  if (!missing) return value;
-  throw new InvalidArgumentError(`CollectorQueue: ${option}`, `an object with ${methods.join(', ')}`, describe(value));
 }
 
 /** How much work may be left behind before the queue is saturated: also, each of it keeps a consumer. */

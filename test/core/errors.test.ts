@@ -11,16 +11,21 @@ import {
   RetryTask,
   TaskControl,
 } from 'collector-queue';
+import * as emitters from 'collector-queue/emitter';
+import * as http from 'collector-queue/http';
+import * as stores from 'collector-queue/store';
 import { describe, expect, test } from 'vitest';
+import { MissingPackageError } from '../../src/core/errors.ts';
 
 type ErrorClass = new (...args: unknown[]) => Error & { code: string; retryable: boolean };
 
 /** What a processor throws to say what becomes of its task is no error of the library. */
 const bases: unknown[] = [CollectorQueueError, TaskControl, RetryTask, CancelTask];
 
-/** The error classes that the package exports, without their base. */
+/** The error classes that the package exports by any of its doors, without their base. */
 function errorClasses(): [name: string, make: ErrorClass][] {
-  return Object.entries<unknown>(library).filter(
+  const exported: Record<string, unknown> = { ...library, ...emitters, ...stores, ...http, MissingPackageError };
+  return Object.entries(exported).filter(
     (entry): entry is [string, ErrorClass] =>
       typeof entry[1] === 'function' && !bases.includes(entry[1]) && entry[1].prototype instanceof Error,
   );
@@ -29,11 +34,16 @@ function errorClasses(): [name: string, make: ErrorClass][] {
 /** What the code says: one row per error class that the package exports. */
 function rowsOfCode(): string[] {
   return errorClasses()
-    .map(([name, make]) => {
-      const { code, retryable } = new make('a', 'b', 'c');
-      return `${code} ${name} ${retryable ? 'yes' : 'no'}`;
-    })
+    .map(([name, make]) => `${new make('a', 'b', 'c').code} ${name} ${retryableOf(make)}`)
     .sort();
+}
+
+/** Some are told whether they are, when they are made. */
+function retryableOf(make: ErrorClass): string {
+  const [told, otherwise] = [new make('a', 'b', 'c'), new make('a', '', 'c')].map(({ retryable }) =>
+    Boolean(retryable),
+  );
+  return told !== otherwise ? 'depends' : told ? 'yes' : 'no';
 }
 
 /** What the page says: the rows of its table. */
