@@ -2,10 +2,11 @@ import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { Collector, CollectorQueue, type InvalidArgumentError } from 'collector-queue';
+import { Collector, CollectorQueue } from 'collector-queue';
 import ts from 'typescript';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Program, programsIn, snippetsIn } from './programs.ts';
+import { namesIn, namesKnown, rowsUnder } from './tables.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 
@@ -39,9 +40,17 @@ test('the first snippet of the README is a whole program, with its output', () =
 });
 
 /** The pages of which each is about something that users want to do. */
-const INTENTS = ['RETRIES', 'DEADLINES', 'SCHEDULES', 'LOCKS', 'RESULTS', 'QUEUE-EVENTS'].map(
-  (name) => `docs/${name}.md`,
-);
+const INTENTS = [
+  'RETRIES',
+  'DEADLINES',
+  'SCHEDULES',
+  'LOCKS',
+  'RESULTS',
+  'QUEUE-EVENTS',
+  'EMITTERS',
+  'EVENT-STORES',
+  'WHAT-HAPPENS-WHEN',
+].map((name) => `docs/${name}.md`);
 
 describe.each(INTENTS)('%s', (page) => {
   test('has programs, each with its output, and no other TypeScript', () => {
@@ -59,34 +68,21 @@ describe.each(INTENTS)('%s', (page) => {
 describe('the tables of options in the README', () => {
   /** The names in the first column of the table with this head; those with a star after them. */
   function namesUnder(head: string): { all: string[]; starred: string[] } {
-    const table = read('README.md').split(`| ${head} |`)[1]?.split('\n\n')[0] ?? '';
-    const cells = [...table.matchAll(/^\| (`.*?) \|/gm)].map((row) => row[1] as string);
-    const namesIn = (some: string[]): string[] =>
-      some.flatMap((cell) => [...cell.matchAll(/`(\w+)`/g)].map((name) => name[1] as string)).sort();
-    return { all: namesIn(cells), starred: namesIn(cells.filter((cell) => cell.endsWith('*'))) };
+    const cells = rowsUnder('README.md', head).map(([names = '']) => names);
+    const starred = cells.filter((cell) => cell.endsWith('*'));
+    return { all: cells.flatMap(namesIn).sort(), starred: starred.flatMap(namesIn).sort() };
   }
-
-  /** What the refusal of an unknown option lists. */
-  function namesKnown(call: () => unknown): string[] {
-    try {
-      call();
-    } catch (error) {
-      return (error as InvalidArgumentError).expected.replace('made of ', '').split(', ').sort();
-    }
-    throw new Error('an unknown option was not refused');
-  }
-  const unknown = { unheardOf: 1 } as object;
 
   test('list those of a queue', () => {
-    const known = namesKnown(() => new CollectorQueue([new Collector('a', () => 1)], unknown));
+    const known = namesKnown((unknown) => new CollectorQueue([new Collector('a', () => 1)], unknown));
     expect(namesUnder('option').all).toEqual(known);
   });
 
   test('list those of a collector, and mark those of a send', async () => {
     const { all, starred } = namesUnder('option of a collector');
-    expect(all).toEqual(namesKnown(() => new Collector('a', () => 1, unknown)));
+    expect(all).toEqual(namesKnown((unknown) => new Collector('a', () => 1, unknown)));
     await new CollectorQueue([new Collector('a', () => 1)]).run((publisher) => {
-      expect(starred).toEqual(namesKnown(() => publisher.publish(1, {}, unknown)));
+      expect(starred).toEqual(namesKnown((unknown) => publisher.publish(1, {}, unknown)));
     });
   });
 });
