@@ -38,6 +38,8 @@ export interface Bench {
   readonly question: string;
   /** What is done exactly, as a paragraph for the README. */
   readonly method: string;
+  /** Packages that it measures beside this library, if not the queues. */
+  readonly peers?: readonly string[];
   readonly cases: readonly Case[];
   /** Measures one case. `scale` shortens what is measured, not the warm-up; 1 is the full length. */
   measure(what: Case, scale: number): Promise<Metrics>;
@@ -54,6 +56,8 @@ export const benchNames: readonly string[] = [
   'consumers',
   'options',
   'timers',
+  'http',
+  'store',
 ];
 
 /** Loads a benchmark. The files are plain JavaScript, so that no loader touches what is measured. */

@@ -36,9 +36,9 @@ const here = (name: string): URL => new URL(name, import.meta.url);
 const resultsFile: URL = here('results.json');
 const readmeFile: URL = here('README.md');
 const markers = { start: '<!-- results: written by npm run bench -->', end: '<!-- end of results -->' };
-const peers = ['async', 'fastq', 'p-limit', 'p-queue'];
+const queues = ['async', 'fastq', 'p-limit', 'p-queue'];
 
-export function conditionsOf(command: string, rounds: number): Conditions {
+export function conditionsOf(command: string, rounds: number, { peers = queues }: Bench): Conditions {
   const [cpu] = cpus();
   const memory = Math.round(totalmem() / 2 ** 30);
   return {

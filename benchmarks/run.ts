@@ -101,9 +101,10 @@ const { measured, failures } = await runRounds({
 });
 
 const command = ['npm run bench', ...(process.argv.length > 2 ? ['--', ...process.argv.slice(2)] : [])].join(' ');
-const conditions = conditionsOf(command, options.rounds);
 const touched = benches.filter((bench) => bench.cases.some((what) => measured.has(keyOf(bench, what))));
-const fresh = Object.fromEntries(touched.map((bench) => [bench.name, summarise(bench, measured, conditions)]));
+const fresh = Object.fromEntries(
+  touched.map((bench) => [bench.name, summarise(bench, measured, conditionsOf(command, options.rounds, bench))]),
+);
 process.stdout.write('\n');
 for (const [name, results] of Object.entries(fresh)) process.stdout.write(`${plainTextOf(name, results)}\n`);
 
