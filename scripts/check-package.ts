@@ -32,6 +32,8 @@ try {
     const specifier = manifest.name + subpath.slice(1);
     return { specifier, names: loadBothWays(specifier) };
   });
+  installPeers();
+  openStore(manifest.name);
   run('require package.json', process.execPath, ['-p', `require('${manifest.name}/package.json').version`]);
   compileConsumer(modules);
   console.log(`package: ${modules.length} entry point(s) hold`);
@@ -57,22 +59,33 @@ function lint(tarball: string): void {
 
 function install(tarball: string): void {
   writeJson('package.json', { name: 'consumer', private: true, type: 'module' });
+  installPackages(tarball);
+}
+
+/** What is optional: nothing needs it before it is used. */
+function installPeers(): void {
   const { peerDependencies = {} } = readManifest(root);
-  const peers = Object.entries(peerDependencies).map(([name, range]) => `${name}@${range}`);
-  run('install', 'npm', [
-    'install',
-    '--ignore-scripts',
-    '--engine-strict',
-    '--no-audit',
-    '--no-fund',
-    '--prefer-offline',
-    tarball,
-    ...peers,
-  ]);
+  installPackages(...Object.entries(peerDependencies).map(([name, range]) => `${name}@${range}`));
   // The platform's types, which a TypeScript user of Node has at hand.
   for (const name of ['@types/node', 'undici-types']) {
     cpSync(join(root, 'node_modules', name), join(consumer, 'node_modules', name), { recursive: true });
   }
+}
+
+/** The native binary of the store's package comes with it, and needs no install script. */
+function openStore(name: string): void {
+  const program = `
+    import { LevelEventStore } from '${name}/store';
+    const store = new LevelEventStore('spool');
+    const added = await store.add({ e: 'pv' });
+    if (added.isErr()) throw added.error;
+    await store.close();`;
+  run('open an event store', process.execPath, ['--input-type=module', '-e', program]);
+}
+
+function installPackages(...packages: readonly string[]): void {
+  const flags = ['--ignore-scripts', '--engine-strict', '--no-audit', '--no-fund', '--prefer-offline'];
+  run('install', 'npm', ['install', ...flags, ...packages]);
 }
 
 /** The sorted names that a subpath exports at run time, the same for `import()` and `require()`. */
