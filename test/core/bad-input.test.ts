@@ -142,7 +142,7 @@ describe('the options of a queue', () => {
     },
     {
       option: 'logger',
-      expectation: 'an object with info, warn, error',
+      expectation: 'an object with the methods info, warn, error',
       rows: [...NOT_OBJECTS, [{}, 'an object'], [{ info: noop, warn: noop }, 'an object'], [noop, 'the function noop']],
     },
     {
@@ -157,7 +157,7 @@ describe('the options of a queue', () => {
     },
     {
       option: 'clock',
-      expectation: 'an object with now, wall, setTimer, yieldTurn',
+      expectation: 'an object with the methods now, wall, setTimer, yieldTurn',
       rows: [...NOT_OBJECTS, [{}, 'an object'], [{ now: noop, wall: noop, setTimer: noop }, 'an object']],
     },
   ];

@@ -1,7 +1,8 @@
-import { json, ndjson, snowplow } from 'collector-queue/http';
+import { HttpEmitter, json, ndjson, snowplow } from 'collector-queue/http';
 import { describe, expect, test, vi } from 'vitest';
+import { ManualClock } from '../../src/testing/manual-clock.ts';
 import { gate } from '../core/scene.ts';
-import { acted, event, ids, idsOf, inputIds, still, wired } from './scene.ts';
+import { acted, event, farSide, ids, idsOf, inputIds, still, wired } from './scene.ts';
 import { byHand, redirect, retryAfter, serve, status } from './server.ts';
 import { SlowStore } from './stores.ts';
 
@@ -290,6 +291,25 @@ describe('what callbacks are told', () => {
     expect(far.batches).toEqual([['1'], ['1'], ['2'], ['3']]);
     const errors = logged.filter(({ fields }) => /on(Success|Failure)/.test(String(fields.source)));
     expect(errors).toHaveLength(how === 'never settles' ? 0 : 4);
+  });
+
+  test('does not matter to the sender: a logger that throws changes nothing either', async () => {
+    const fails = (): never => {
+      throw new Error('logger');
+    };
+    const clock = new ManualClock();
+    const far = farSide(clock, [500, 400]);
+    const logger = { info: fails, warn: fails, error: fails };
+    const emitter = new HttpEmitter('http://far.test', { clock, fetch: far.fetch, logger, batchSize: 1 });
+    const warnings: string[] = [];
+    const listener = ({ message }: Error): void => void warnings.push(message);
+    process.on('warning', listener);
+    inputIds({ emitter }, 1, 2);
+    await clock.advance(60_000);
+    await emitter.close();
+    process.off('warning', listener);
+    expect(far.batches).toEqual([['1'], ['1'], ['2']]);
+    expect(warnings).toContain('the logger failed: Error: logger');
   });
 
   test('may input, flush and close from within', async () => {

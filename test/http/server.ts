@@ -15,8 +15,6 @@ export interface Received {
   readonly body: Buffer;
   /** Connections are numbered from 0. */
   readonly connection: number;
-  /** `performance.now()` at its arrival. */
-  readonly at: number;
 }
 
 /** What a server does with a request. */
@@ -228,24 +226,23 @@ export class ScriptedServer {
   }
 
   async #take(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const at = performance.now();
     const behaviour = this.#script.shift() ?? this.#otherwise;
     if (behaviour.early?.(request) === true) {
-      this.#record(request, at, Buffer.alloc(0));
+      this.#record(request, Buffer.alloc(0));
       return;
     }
     const chunks: Buffer[] = [];
     request.on('error', () => undefined);
     request.on('data', (chunk) => chunks.push(chunk));
     request.on('end', () => {
-      const received = this.#record(request, at, Buffer.concat(chunks));
+      const received = this.#record(request, Buffer.concat(chunks));
       behaviour.late?.(response, received);
     });
   }
 
-  #record({ method = '', url = '', headers, socket }: IncomingMessage, at: number, raw: Buffer): Received {
+  #record({ method = '', url = '', headers, socket }: IncomingMessage, raw: Buffer): Received {
     const body = headers['content-encoding'] === 'gzip' ? gunzipSync(raw) : raw;
-    const received = { method, url, headers, raw, body, connection: this.#sockets.indexOf(socket), at };
+    const received = { method, url, headers, raw, body, connection: this.#sockets.indexOf(socket) };
     this.requests.push(received);
     this.#changed();
     return received;

@@ -45,6 +45,7 @@ describe('a POST', () => {
   test('replaces a stm that the event has, and keeps any other name', async () => {
     const odd: EmitterEvent = JSON.parse('{"stm":"1","__proto__":"p","constructor":"c","":"e"}');
     const { raw } = await requestOf([odd, {}]);
+    expect(raw.toString().match(/"stm"/g)).toHaveLength(2);
     expect(JSON.parse(raw.toString()).data).toEqual([
       JSON.parse(`{"stm":"${NOW}","__proto__":"p","constructor":"c","":"e"}`),
       { stm: NOW },
