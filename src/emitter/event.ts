@@ -1,8 +1,8 @@
 import { describe, describeThrown, InvalidArgumentError } from '../core/errors.ts';
 
 /**
- * What an emitter makes of the object that it is given, and sends: a flat object of name-value pairs. A value that is an object goes where the wire format has a
- * way to say it. Pairs whose value is `undefined` are left out.
+ * What an emitter makes of the object that it is given, and sends: a flat object of name-value pairs. A value that is an
+ * object goes where the wire format has a way to say it. Pairs whose value is `undefined` are left out.
  */
 export type EmitterEvent = Readonly<Record<string, unknown>>;
 

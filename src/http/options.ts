@@ -118,7 +118,10 @@ export interface HttpEmitterOptions {
    * @default 1_000
    */
   readonly flushInterval?: number | false | undefined;
-  /** Sent with each request; they win over those of the wire format. */
+  /**
+   * Sent with each request; they win over those of the wire format. Without those of the connection: content-length,
+   * transfer-encoding, keep-alive, expect, upgrade.
+   */
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /**
    * Asks the collector to anonymise, by the header `SP-Anonymous: *`.
