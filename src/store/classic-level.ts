@@ -6,6 +6,7 @@ import {
   type LevelEngine,
   type LevelOperation,
   levelCode,
+  type ReadLimits,
 } from './level-database.ts';
 import type { KeyRange } from './level-records.ts';
 
@@ -68,8 +69,8 @@ class ClassicDatabase implements LevelDatabase {
     return this.#level.batch<Uint8Array, Uint8Array>([...operations], { ...ENCODINGS, sync });
   }
 
-  async read(range: KeyRange, limits: { readonly count: number; readonly bytes: number }): Promise<LevelChunk> {
-    const iterator = this.#level.iterator(options(range, limits.bytes));
+  async read(range: KeyRange, limits: ReadLimits): Promise<LevelChunk> {
+    const iterator = this.#level.iterator(options(range, limits));
     try {
       const entries = await iterator.nextv(limits.count);
       const read = entries.reduce((sum, [key, value]) => sum + key.length + value.length, 0);
@@ -86,12 +87,8 @@ class ClassicDatabase implements LevelDatabase {
    * An iterator goes on behind what it cannot read, and tells of it at its end; but the records that it was asked for
    * together with the end are lost then. So it is asked for each alone.
    */
-  async #readOneByOne(
-    range: KeyRange,
-    limits: { readonly count: number; readonly bytes: number },
-    damage: unknown,
-  ): Promise<LevelChunk> {
-    const iterator = this.#level.iterator(options(range, limits.bytes));
+  async #readOneByOne(range: KeyRange, limits: ReadLimits, damage: unknown): Promise<LevelChunk> {
+    const iterator = this.#level.iterator(options(range, limits));
     const entries: Entry[] = [];
     let read = 0;
     try {
@@ -135,8 +132,8 @@ class ClassicDatabase implements LevelDatabase {
   }
 }
 
-function options({ after, before }: KeyRange, bytes: number): object {
-  return { gt: after, lt: before, fillCache: false, highWaterMarkBytes: bytes };
+function options({ after, before }: KeyRange, { bytes, reverse = false }: ReadLimits): object {
+  return { gt: after, lt: before, reverse, fillCache: false, highWaterMarkBytes: bytes };
 }
 
 function record([key, value]: Entry): { readonly key: Uint8Array; readonly value: Buffer } {

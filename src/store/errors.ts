@@ -20,7 +20,13 @@ export type StoreRefusal =
 /** The store holds as many events, or bytes, as it may. */
 export class StoreFullError extends CollectorQueueError {
   readonly code: ErrorCode = ErrorCode.STORE_FULL;
-  override readonly retryable: boolean = true;
+  override readonly retryable: boolean;
+
+  /** @param fitsNever - there would not be room in an empty store */
+  constructor(message: string, fitsNever = false) {
+    super(message);
+    this.retryable = !fitsNever;
+  }
 }
 
 /** The store was closed. */

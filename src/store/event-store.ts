@@ -74,6 +74,9 @@ export interface EventStore {
   /** Calls back with each event that is thrown out for another. Returns what ends that. */
   onDrop?(listener: DropListener): () => void;
 
+  /** Calls back when events have come, whoever added them. Returns what ends that. */
+  onAdd?(listener: () => void): () => void;
+
   /** Refuses new events and lets go of what it uses. Idempotent. */
   close(): Promise<void>;
 }

@@ -32,5 +32,8 @@ export {
   StoreOverflow,
   type TakeLimits,
 } from './event-store.ts';
-export { LevelEventStore, type LevelEventStoreOptions, StoreDurability } from './level-store.ts';
+export type { ListedEvent, ListOptions } from './level-listing.ts';
+export { type LevelEventStoreOptions, StoreDurability } from './level-options.ts';
+export type { StoreMarks } from './level-records.ts';
+export { LevelEventStore } from './level-store.ts';
 export { MemoryEventStore, type MemoryEventStoreOptions } from './memory-store.ts';

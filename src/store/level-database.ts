@@ -10,9 +10,18 @@ export type LevelOperation =
   | { readonly type: 'put'; readonly key: Uint8Array; readonly value: Uint8Array }
   | { readonly type: 'del'; readonly key: Uint8Array };
 
+/** How much one reading may bring. */
+export interface ReadLimits {
+  readonly count: number;
+  /** Of keys and values. */
+  readonly bytes: number;
+  /** From the last key on. */
+  readonly reverse?: boolean;
+}
+
 /** What one reading brought. */
 export interface LevelChunk {
-  /** In order of key. */
+  /** In the order in which they were read. */
   readonly records: readonly LevelRecord[];
   /** There are no more in the range. */
   readonly ended: boolean;
@@ -22,14 +31,12 @@ export interface LevelChunk {
 
 /**
  * The few things that a store does with an open database. Errors are those of classic-level, with its codes.
- *
- * @internal
  */
 export interface LevelDatabase {
   /** All or nothing. With `sync` it resolves once the disk has it, otherwise once the operating system has. */
   write(operations: readonly LevelOperation[], sync: boolean): Promise<void>;
   /** Reads on until one of the limits is reached: a number of records, or of bytes in keys and values. */
-  read(range: KeyRange, limits: { readonly count: number; readonly bytes: number }): Promise<LevelChunk>;
+  read(range: KeyRange, limits: ReadLimits): Promise<LevelChunk>;
   /** Every key of a range, in order, in lists. Throws if some cannot be read. */
   keys(range: KeyRange): AsyncIterable<readonly Uint8Array[]>;
   /** Writes the files of a range anew without what was deleted; reading and writing go on meanwhile. `close` waits for it. */
@@ -39,8 +46,6 @@ export interface LevelDatabase {
 
 /**
  * How databases are opened and mended; a test puts its own around it.
- *
- * @internal
  */
 export interface LevelEngine {
   /** @param create - whether a new one is made where there is none; refused otherwise */

@@ -1,12 +1,15 @@
 import { crc32 } from 'node:zlib';
 import type { EmitterEvent } from '../emitter/index.ts';
 import type { NumberedEvent } from './flight.ts';
+import type { LevelOperation, LevelRecord } from './level-database.ts';
 
 /*
  * How an event stands in the database.
  *
  *   key     'e' │ number, 8 bytes │ length of the JSON, 4 bytes       big-endian, so that keys sort by age
- *   value   CRC-32, 4 bytes │ format, 1 byte │ the event as JSON      the CRC is of the key and of what follows it
+ *   value   CRC-32, 4 bytes │ format, 1 byte │ when it was added, 6 bytes │ the event as JSON
+ *           the CRC is of the key and of what follows it
+ *   marks   'm' │ name → CRC-32, 4 bytes │ format, 1 byte │ text
  *
  * With the length in the key, the keys alone tell how many events there are, and how many bytes. What does not decode is
  * put aside under 'q' and the rest of its key.
@@ -14,6 +17,7 @@ import type { NumberedEvent } from './flight.ts';
 
 const EVENTS = 0x65;
 const QUARANTINE = 0x71;
+const MARKS = 0x6d;
 const FORMAT = 1;
 
 const NUMBER_AT = 1;
@@ -21,7 +25,12 @@ const LENGTH_AT = 9;
 const KEY_LENGTH = 13;
 
 const FORMAT_AT = 4;
-const JSON_AT = 5;
+const TEXT_AT = 5;
+const TIME_AT = 5;
+const JSON_AT = 11;
+
+/** The latest time that there is room for: the year 10889. */
+const LATEST = 2 ** 48 - 1;
 
 /** Far above what can be reached by counting, far below where numbers end: a damaged key cannot use them up. */
 const HIGHEST_ID = 2 ** 48;
@@ -33,6 +42,7 @@ export interface KeyRange {
 }
 
 export const ALL_EVENTS: KeyRange = { after: Buffer.of(EVENTS), before: Buffer.of(EVENTS + 1) };
+export const ALL_MARKS: KeyRange = { after: Buffer.of(MARKS), before: Buffer.of(MARKS + 1) };
 export const ALL_QUARANTINED: KeyRange = { after: Buffer.of(QUARANTINE), before: Buffer.of(QUARANTINE + 1) };
 
 /** What stands before the first event that is younger than this one. */
@@ -69,12 +79,16 @@ export interface EventRecord {
   readonly value: Buffer;
 }
 
-/** @param event - made of what JSON can carry */
-export function encodeEvent(event: EmitterEvent): EventRecord {
+/**
+ * @param event - made of what JSON can carry
+ * @param at - when it was added, in milliseconds since the Unix epoch
+ */
+export function encodeEvent(event: EmitterEvent, at: number): EventRecord {
   const json = JSON.stringify(event);
   const bytes = Buffer.byteLength(json);
   const value = Buffer.allocUnsafe(JSON_AT + bytes);
   value[FORMAT_AT] = FORMAT;
+  value.writeUIntBE(Math.min(Math.max(0, Math.trunc(at)), LATEST), TIME_AT, 6);
   value.write(json, JSON_AT);
   return { event, bytes, value };
 }
@@ -91,6 +105,46 @@ export function decodeEvent(key: Uint8Array, value: Buffer): NumberedEvent | und
   if (value.readUInt32BE(0) !== checksum(key, value) || value[FORMAT_AT] !== FORMAT) return undefined;
   const event = parse(value.toString('utf8', JSON_AT));
   return event === undefined ? undefined : { ...header, event };
+}
+
+/** When an event that decodes was added, in milliseconds since the Unix epoch. */
+export function timeOf(value: Buffer): number {
+  return value.readUIntBE(TIME_AT, 6);
+}
+
+/** Texts by name, which are written along with events; `undefined` removes one. */
+export type StoreMarks = Readonly<Record<string, string | undefined>>;
+
+/** A mark as a record; deleted if there is no text. */
+export function markOperation(name: string, text: string | undefined): LevelOperation {
+  const key = Buffer.concat([ALL_MARKS.after, Buffer.from(name)]);
+  if (text === undefined) return { type: 'del', key };
+  const value = Buffer.allocUnsafe(TEXT_AT + Buffer.byteLength(text));
+  value[FORMAT_AT] = FORMAT;
+  value.write(text, TEXT_AT);
+  seal(value, key);
+  return { type: 'put', key, value };
+}
+
+export function markOperations(marks: StoreMarks): LevelOperation[] {
+  return Object.entries(marks).map(([name, text]) => markOperation(name, text));
+}
+
+/** Writes an event under its number. */
+export function put({ id, bytes, value }: EventRecord & { readonly id: number }): LevelOperation {
+  const key = eventKey({ id, bytes });
+  seal(value, key);
+  return { type: 'put', key, value };
+}
+
+export function deletion(event: Pick<NumberedEvent, 'id' | 'bytes'>): LevelOperation {
+  return { type: 'del', key: eventKey(event) };
+}
+
+/** Undefined for what was not written so. */
+export function decodeMark({ key, value }: LevelRecord): [name: string, text: string] | undefined {
+  if (value.length < TEXT_AT || value.readUInt32BE(0) !== checksum(key, value)) return undefined;
+  return [Buffer.from(key.subarray(1)).toString('utf8'), value.toString('utf8', TEXT_AT)];
 }
 
 /** The key under which an undecodable record is put aside. */

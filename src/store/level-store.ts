@@ -1,89 +1,38 @@
 import { resolve } from 'node:path';
 import { err, type Result } from 'neverthrow';
-import {
-  CLOCK_METHODS,
-  checkInteger,
-  checkMethods,
-  checkName,
-  checkOneOf,
-  checkOptions,
-  LOGGER_METHODS,
-} from '../core/checks.ts';
+import { checkName } from '../core/checks.ts';
 import { InvalidArgumentError } from '../core/errors.ts';
-import type { Logger } from '../core/log.ts';
+import { reportError } from '../core/log.ts';
 import { type EmitterEvent, snapshotEvent } from '../emitter/index.ts';
-import { type Clock, systemClock } from '../schedule/clock.ts';
+import type { Clock } from '../schedule/clock.ts';
 import { classicLevel } from './classic-level.ts';
 import { DiskReserve } from './disk-reserve.ts';
 import { DropListeners } from './drop-listeners.ts';
 import { StoreClosedError, type StoreRefusal } from './errors.ts';
-import {
-  type DropListener,
-  type EventId,
-  type EventStore,
-  type StoredEvent,
-  StoreOverflow,
-  type TakeLimits,
-} from './event-store.ts';
-import { deletion, GroupCommit } from './group-commit.ts';
+import type { DropListener, EventId, EventStore, StoredEvent, StoreOverflow, TakeLimits } from './event-store.ts';
+import { GroupCommit } from './group-commit.ts';
 import { Lane } from './lane.ts';
 import { LevelBacklog } from './level-backlog.ts';
 import { LevelConnection, type Opener } from './level-connection.ts';
 import type { LevelEngine, LevelRecord } from './level-database.ts';
+import { type ListedEvent, type ListOptions, listEvents, readMarks, resolveListOptions } from './level-listing.ts';
 import { allKeys, type OpenedLevel } from './level-opening.ts';
-import { ALL_EVENTS, afterEvent, encodeEvent, type KeyRange, quarantineKey } from './level-records.ts';
+import { type LevelEventStoreOptions, resolveLevelOptions, StoreDurability } from './level-options.ts';
+import {
+  ALL_EVENTS,
+  afterEvent,
+  deletion,
+  encodeEvent,
+  type KeyRange,
+  quarantineKey,
+  type StoreMarks,
+} from './level-records.ts';
 import { LevelTidying } from './level-tidying.ts';
 import { recordBytes } from './store-folder.ts';
 import { StoreLog } from './store-log.ts';
 import { resolveTakeLimits } from './take-limits.ts';
 
-/** When an added event counts as kept. */
-export const StoreDurability = {
-  /** Once the disk has it: it survives the loss of power. */
-  SYNC: 'sync',
-  /** Once the operating system has it: it survives the end of the process. */
-  OS: 'os',
-} as const;
-export type StoreDurability = (typeof StoreDurability)[keyof typeof StoreDurability];
-
-/** Options of a {@link LevelEventStore}. */
-export interface LevelEventStoreOptions {
-  /**
-   * The most events that it holds, those in flight too; a whole number of at least 1.
-   * @default 1_000_000
-   */
-  readonly capacity?: number | undefined;
-  /**
-   * The most bytes that it holds, counting each event as its JSON; a whole number of at least 1. On disk it may be
-   * more for a while: the room of what is deleted is given back in the background.
-   * @default 1_073_741_824, which is 1 GiB
-   */
-  readonly maxBytes?: number | undefined;
-  /**
-   * What becomes of an event for which there is no room.
-   * @default 'dropNewest'
-   */
-  readonly overflow?: StoreOverflow | undefined;
-  /**
-   * When an added event counts as kept: once the disk has it, or the operating system.
-   * @default 'sync'
-   */
-  readonly durability?: StoreDurability | undefined;
-  /**
-   * Where to tell of failed writes and of damage. Without it these become process warnings.
-   * @default none
-   */
-  readonly logger?: Logger | undefined;
-  /**
-   * Decides when a database that could not be opened may be tried again.
-   * @default the clock of the machine
-   */
-  readonly clock?: Clock | undefined;
-}
-
-const OPTIONS = ['capacity', 'maxBytes', 'overflow', 'durability', 'logger', 'clock'] as const;
 const OWNER = 'LevelEventStore';
-const DEFAULT_MAX_BYTES = 2 ** 30;
 
 /**
  * Keeps events on disk, in a folder that belongs to it alone and that one process can open at a time. Needs the package
@@ -103,6 +52,8 @@ export class LevelEventStore implements EventStore {
   readonly #log: StoreLog;
   readonly #lane = new Lane();
   readonly #drops = new DropListeners();
+  readonly #addListeners: Set<() => void> = new Set();
+  readonly #clock: Clock;
   readonly #backlog: LevelBacklog;
   readonly #connection: LevelConnection;
   readonly #commit: GroupCommit;
@@ -122,17 +73,14 @@ export class LevelEventStore implements EventStore {
   /** @internal */
   constructor(path: string, options: LevelEventStoreOptions | undefined, engine: LevelEngine);
   constructor(path: string, options: LevelEventStoreOptions = {}, engine: LevelEngine = classicLevel()) {
-    checkOptions<LevelEventStoreOptions>(OWNER, options, OPTIONS);
-    const { capacity = 1_000_000, maxBytes = DEFAULT_MAX_BYTES } = options;
-    const { overflow = StoreOverflow.DROP_NEWEST, durability = StoreDurability.SYNC, clock = systemClock } = options;
     this.path = resolve(checkName(`${OWNER}: path`, path));
-    this.capacity = checkInteger(`${OWNER}: capacity`, capacity, { min: 1 });
-    this.maxBytes = checkInteger(`${OWNER}: maxBytes`, maxBytes, { min: 1 });
-    this.overflow = checkOneOf(`${OWNER}: overflow`, overflow, Object.values(StoreOverflow));
-    this.durability = checkOneOf(`${OWNER}: durability`, durability, Object.values(StoreDurability));
-    if (options.logger !== undefined) checkMethods<Logger>(`${OWNER}: logger`, options.logger, LOGGER_METHODS);
-    this.#log = new StoreLog(options.logger, this.path);
-    checkMethods<Clock>(`${OWNER}: clock`, clock, CLOCK_METHODS);
+    const { capacity, maxBytes, overflow, durability, logger, clock } = resolveLevelOptions(OWNER, options);
+    this.capacity = capacity;
+    this.maxBytes = maxBytes;
+    this.overflow = overflow;
+    this.durability = durability;
+    this.#clock = clock;
+    this.#log = new StoreLog(logger, this.path);
     this.#reserve = new DiskReserve({ clock, log: this.#log });
     this.#connection = new LevelConnection({
       engine,
@@ -197,13 +145,38 @@ export class LevelEventStore implements EventStore {
   }
 
   async add(event: EmitterEvent): Promise<Result<EventId, StoreRefusal>> {
-    if (this.#closing !== undefined) return err(new StoreClosedError('the event store is closed'));
-    try {
-      return await this.#commit.add(encodeEvent(snapshotEvent(`${OWNER}.add`, event)));
-    } catch (error) {
-      if (error instanceof InvalidArgumentError) return err(error);
-      throw error;
-    }
+    const added = await this.#add(`${OWNER}.add`, [event]);
+    return added.map(([id]) => id as EventId);
+  }
+
+  /**
+   * Keeps all of these events, or none: in one write, with marks if you like. A mark is a text under a name, which
+   * {@link LevelEventStore.marks} gives back; `undefined` removes it. With marks alone, it resolves once they are kept.
+   */
+  addAll(events: readonly EmitterEvent[], marks: StoreMarks = {}): Promise<Result<EventId[], StoreRefusal>> {
+    return this.#add(`${OWNER}.addAll`, events, marks);
+  }
+
+  /** The marks that are kept, by name. Rejects as `take` does. */
+  async marks(): Promise<Map<string, string>> {
+    await this.#ready();
+    return new Map(this.#commit.marks);
+  }
+
+  /**
+   * What it holds, oldest first, in flight or not; nothing changes by it. What comes meanwhile may be among it. Nothing once
+   * it is closed. Rejects as `take` does.
+   */
+  async *list(options: ListOptions = {}): AsyncGenerator<ListedEvent, void> {
+    const settings = resolveListOptions(`${OWNER}.list`, options);
+    await this.#ready();
+    if (this.#closing === undefined) yield* listEvents(this.#connection, settings);
+  }
+
+  /** When the oldest event was added, in milliseconds since the Unix epoch; undefined if there is none. */
+  async oldest(): Promise<number | undefined> {
+    for await (const { at } of this.list({ limit: 1 })) return at;
+    return undefined;
   }
 
   /** Rejects as {@link LevelEventStore.open} does, or with a {@link StoreDiskError}, while the database cannot be read. */
@@ -239,10 +212,44 @@ export class LevelEventStore implements EventStore {
     return this.#drops.add(listener);
   }
 
+  onAdd(listener: () => void): () => void {
+    this.#addListeners.add(listener);
+    return () => void this.#addListeners.delete(listener);
+  }
+
   /** Writes what was added before. What it holds stays on disk. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
+  }
+
+  async #add(
+    owner: string,
+    events: readonly EmitterEvent[],
+    marks: StoreMarks = {},
+  ): Promise<Result<EventId[], StoreRefusal>> {
+    if (this.#closing !== undefined) return err(new StoreClosedError('the event store is closed'));
+    try {
+      const at = this.#clock.wall();
+      const records = events.map((event) => encodeEvent(snapshotEvent(owner, event), at));
+      const added = await this.#commit.add(records, marks);
+      if (added.isOk() && events.length > 0) this.#tellOfMore();
+      return added;
+    } catch (error) {
+      if (error instanceof InvalidArgumentError) return err(error);
+      throw error;
+    }
+  }
+
+  /** A listener that throws harms nobody. */
+  #tellOfMore(): void {
+    for (const listener of this.#addListeners) {
+      try {
+        listener();
+      } catch (error) {
+        reportError(undefined, 'a listener to added events', error);
+      }
+    }
   }
 
   async #close(): Promise<void> {
@@ -272,7 +279,7 @@ export class LevelEventStore implements EventStore {
       opened: async (opened) => {
         if (this.#isNew) this.#quarantined = opened.quarantined;
         await this.#backlog.opened(opened, this.#isNew);
-        if (this.#isNew) this.#begin(opened);
+        if (this.#isNew) await this.#begin(opened);
         else this.#commit.resume(await allKeys(opened.database, beyond()));
       },
       ready: async (folder) => {
@@ -283,9 +290,10 @@ export class LevelEventStore implements EventStore {
     };
   }
 
-  #begin({ events }: OpenedLevel): void {
+  async #begin({ database, events }: OpenedLevel): Promise<void> {
+    const marks = await readMarks(database);
     this.#isNew = false;
-    this.#commit.begin(events.lastId);
+    this.#commit.begin(events.lastId, marks);
   }
 
   #quarantine(records: readonly LevelRecord[]): void {

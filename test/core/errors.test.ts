@@ -13,9 +13,9 @@ import {
 } from 'collector-queue';
 import * as emitters from 'collector-queue/emitter';
 import * as http from 'collector-queue/http';
+import * as socket from 'collector-queue/socket';
 import * as stores from 'collector-queue/store';
 import { describe, expect, test } from 'vitest';
-import { MissingPackageError } from '../../src/core/errors.ts';
 
 type ErrorClass = new (...args: unknown[]) => Error & { code: string; retryable: boolean };
 
@@ -24,7 +24,7 @@ const bases: unknown[] = [CollectorQueueError, TaskControl, RetryTask, CancelTas
 
 /** The error classes that the package exports by any of its doors, without their base. */
 function errorClasses(): [name: string, make: ErrorClass][] {
-  const exported: Record<string, unknown> = { ...library, ...emitters, ...stores, ...http, MissingPackageError };
+  const exported: Record<string, unknown> = { ...library, ...emitters, ...stores, ...http, ...socket };
   return Object.entries(exported).filter(
     (entry): entry is [string, ErrorClass] =>
       typeof entry[1] === 'function' && !bases.includes(entry[1]) && entry[1].prototype instanceof Error,
@@ -40,9 +40,7 @@ function rowsOfCode(): string[] {
 
 /** Some are told whether they are, when they are made. */
 function retryableOf(make: ErrorClass): string {
-  const [told, otherwise] = [new make('a', 'b', 'c'), new make('a', '', 'c')].map(({ retryable }) =>
-    Boolean(retryable),
-  );
+  const [told, otherwise] = [new make('a', 'b', 'c'), new make('a', '', '')].map(({ retryable }) => Boolean(retryable));
   return told !== otherwise ? 'depends' : told ? 'yes' : 'no';
 }
 

@@ -31,7 +31,7 @@ const TABLES = [
     head: 'option of a LevelEventStore',
     document: STORES,
     known: namesKnown((unknown) => new LevelEventStore('reports/never-opened', unknown)),
-    defaults: defaultsOf('src/store/level-store.ts', 'LevelEventStoreOptions'),
+    defaults: defaultsOf('src/store/level-options.ts', 'LevelEventStoreOptions'),
   },
 ];
 

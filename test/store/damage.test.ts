@@ -23,7 +23,7 @@ async function withRecord(change: (key: Buffer, value: Buffer) => [Buffer, Buffe
   for (const n of [1, 2, 3]) await store.add({ n });
   await store.close();
   const key = eventKey({ id: 2, bytes: 7 });
-  const { value } = encodeEvent({ n: 2 });
+  const { value } = encodeEvent({ n: 2 }, 0);
   seal(value, key);
   const database = await classicLevel().open(path, false);
   const [newKey, newValue] = change(Buffer.from(key), value);
