@@ -34,6 +34,9 @@ export const ErrorCode = {
   STORE_DAMAGED: 'CQ_STORE_DAMAGED',
   HTTP_STATUS: 'CQ_HTTP_STATUS',
   HTTP_REQUEST: 'CQ_HTTP_REQUEST',
+  SPOOL_REFUSED: 'CQ_SPOOL_REFUSED',
+  SPOOL_TIMEOUT: 'CQ_SPOOL_TIMEOUT',
+  LISTEN: 'CQ_LISTEN',
 } as const;
 export type ErrorCode = (typeof ErrorCode)[keyof typeof ErrorCode];
 

@@ -52,7 +52,7 @@ export interface Emitter {
   deliver?(event: EmitterEvent): Promise<Result<unknown, Error>>;
 
   /** Resolves once every event that it holds now was sent, or has failed for now. */
-  flush(options?: FlushOptions): Promise<void>;
+  flush(options?: FlushOptions): Promise<unknown>;
 
   /** Refuses new events, flushes, and stops. Idempotent: every call shares one outcome. */
   close(options?: CloseOptions): Promise<unknown>;

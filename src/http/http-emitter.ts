@@ -14,7 +14,7 @@ import {
   type FlushOptions,
 } from '../emitter/index.ts';
 import { settlesWithin } from '../schedule/time-limit.ts';
-import { type EventId, MemoryEventStore, type StoredEvent, StoreFullError } from '../store/index.ts';
+import { type EventId, type EventStore, MemoryEventStore, type StoredEvent, StoreFullError } from '../store/index.ts';
 import { Backoff } from './backoff.ts';
 import { Burials } from './burials.ts';
 import type { CourierParts } from './courier.ts';
@@ -56,7 +56,7 @@ export class HttpEmitter implements Emitter {
   #burials!: Burials;
   /** Lost events that the dead letter did not get. */
   #unburied = 0;
-  #unlisten: (() => void) | undefined;
+  #unlisten: readonly ((() => void) | undefined)[] = [];
   #state: 'open' | 'closing' | 'closed' = 'open';
   #closing: Promise<CloseReport> | undefined = undefined;
   readonly #flushTimer: FlushTimer;
@@ -175,7 +175,7 @@ export class HttpEmitter implements Emitter {
 
   #start(): void {
     const { eventStore, bufferCapacity, overflow, maxRetryDelay, clock } = this.#settings;
-    const store = eventStore ?? new MemoryEventStore({ capacity: bufferCapacity, overflow });
+    const store: EventStore = eventStore ?? new MemoryEventStore({ capacity: bufferCapacity, overflow });
     this.#parts = {
       settings: this.#settings,
       store,
@@ -187,7 +187,7 @@ export class HttpEmitter implements Emitter {
     this.#sender = new Sender(this.#parts);
     this.#burials = new Burials(this.#sender.courier, this.#reporter, bufferCapacity);
     this.#unburied = 0;
-    this.#unlisten = store.onDrop?.((dropped) => this.#dropped(dropped));
+    this.#unlisten = [store.onDrop?.((dropped) => this.#dropped(dropped)), store.onAdd?.(() => this.#arrived())];
     this.#state = 'open';
     this.#closing = undefined;
     this.#bytes = 0;
@@ -233,9 +233,14 @@ export class HttpEmitter implements Emitter {
 
   #accepted(bytes: number): void {
     this.#counters.accepted++;
-    if (this.#state === 'open') this.#flushTimer.start();
+    this.#arrived();
     if (bytes > 0 && this.#isLarge(bytes)) this.#sender.sendAll();
-    else this.#sender.wake();
+  }
+
+  /** Something came into the store; others may fill it too. */
+  #arrived(): void {
+    if (this.#state === 'open') this.#flushTimer.start();
+    this.#sender.wake();
   }
 
   /** Whether what waits is enough for a request, by its size. */
@@ -290,7 +295,7 @@ export class HttpEmitter implements Emitter {
     deliveries.failAll(new EmitterClosedError(UNDELIVERED));
     if (eventStore === undefined) await this.#buryRest();
     await this.#burials.end(clock, rest());
-    this.#unlisten?.();
+    for (const unlisten of this.#unlisten) unlisten?.();
     this.#state = 'closed';
     return { undelivered };
   }

@@ -1,0 +1,80 @@
+import type { EmitterEvent } from '../emitter/index.ts';
+import { HttpStatusError } from '../http/index.ts';
+import type { LevelEventStore, ListedEvent, ListOptions } from '../store/index.ts';
+
+/** An event that the endpoint refused for good, as it stands in the store of dead letters. */
+export interface SpooledDeadLetter {
+  readonly event: EmitterEvent;
+  /** Why, in words. */
+  readonly reason: string;
+  /** What the endpoint answered, if that was why. */
+  readonly status?: number;
+}
+
+/** How many go back to the spool at once. */
+const CHUNK = 500;
+
+/** Keeps what will not be sent any more, until somebody looks at it. */
+export class DeadLetters {
+  readonly #store: LevelEventStore;
+
+  constructor(store: LevelEventStore) {
+    this.#store = store;
+  }
+
+  get size(): number {
+    return this.#store.size;
+  }
+
+  /** Resolves once they are durable. Rejects if they could not be made so. */
+  async bury(events: readonly EmitterEvent[], error: Error): Promise<void> {
+    const status = error instanceof HttpStatusError ? { status: error.status } : {};
+    const letters = events.map((event): SpooledDeadLetter => ({ event, reason: error.message, ...status }));
+    const stored = await this.#store.addAll(letters as unknown as EmitterEvent[]);
+    if (stored.isErr()) throw stored.error;
+  }
+
+  list(options: ListOptions): AsyncIterable<ListedEvent> {
+    return this.#store.list(options);
+  }
+
+  /**
+   * Puts events back into the spool, oldest first, and says how many. Each leaves here only when it is durable there. What
+   * comes meanwhile stays: it may be the same events, refused again.
+   *
+   * @param ids - those alone; all by default
+   */
+  async redrive(spool: LevelEventStore, ids?: readonly number[]): Promise<number> {
+    const wanted = ids === undefined ? undefined : new Set(ids);
+    const spared: number[] = [];
+    const last = await this.#youngest();
+    let redriven = 0;
+    try {
+      while (wanted === undefined || wanted.size > 0) {
+        const taken = await this.#store.take({ count: CHUNK });
+        const chosen = taken.filter(({ id }) => (id as number) <= last && (wanted?.delete(id as number) ?? true));
+        spared.push(...taken.filter((letter) => !chosen.includes(letter)).map(({ id }) => id as number));
+        await this.#moveTo(spool, chosen);
+        redriven += chosen.length;
+        if (taken.every(({ id }) => (id as number) > last)) break;
+      }
+    } finally {
+      await this.#store.release(spared);
+    }
+    return redriven;
+  }
+
+  async #youngest(): Promise<number> {
+    for await (const { id } of this.#store.list({ newest: true, limit: 1 })) return id;
+    return 0;
+  }
+
+  async #moveTo(spool: LevelEventStore, letters: Awaited<ReturnType<LevelEventStore['take']>>): Promise<void> {
+    const ids = letters.map(({ id }) => id);
+    const events = letters.map(({ event }) => (event as unknown as SpooledDeadLetter).event);
+    const stored = await spool.addAll(events);
+    if (stored.isOk()) return this.#store.ack(ids);
+    await this.#store.release(ids);
+    throw stored.error;
+  }
+}
