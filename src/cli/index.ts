@@ -1,0 +1,56 @@
+#!/usr/bin/env node
+/**
+ * The command `collector-queue`.
+ *
+ * @module
+ */
+import { readFileSync } from 'node:fs';
+import { InvalidArgumentError } from '../core/errors.ts';
+import { type Command, ExitCode, type Terminal, UsageError } from './command.ts';
+import { reasonsOf } from './reasons.ts';
+
+/** Loaded when they are called: none pays for another's imports. */
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  daemon: async () => (await import('./daemon.ts')).daemon,
+  spool: async () => (await import('./spool.ts')).spool,
+  send: async () => (await import('./send.ts')).send,
+};
+
+async function main(args: readonly string[], terminal: Terminal): Promise<number> {
+  const [name = '--help', ...rest] = args;
+  if (name === '--version' || name === '-v') return print(terminal, `${version()}\n`);
+  if (name === '--help' || name === '-h' || name === 'help') return print(terminal, await overview());
+  const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (load === undefined) throw new UsageError(`there is no command '${name}'; see collector-queue --help`);
+  const command = await load();
+  if (rest.includes('--help') || rest.includes('-h')) return print(terminal, command.usage);
+  return command.run(rest, terminal);
+}
+
+function print({ stdout }: Terminal, text: string): number {
+  stdout.write(text);
+  return ExitCode.OK;
+}
+
+async function overview(): Promise<string> {
+  const lines = await Promise.all(
+    Object.entries(COMMANDS).map(async ([name, load]) => `  ${name.padEnd(10)}${(await load()).summary}\n`),
+  );
+  return `collector-queue <command> [options]\n\n${lines.join('')}\n  --version\n  --help    also after a command\n`;
+}
+
+function version(): string {
+  const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(manifest) as { version: string }).version;
+}
+
+const { stdin, stdout, stderr, env } = process;
+// Who reads only the beginning, as head does, has got what was wanted.
+stdout.on('error', ({ code }: NodeJS.ErrnoException) => process.exit(code === 'EPIPE' ? ExitCode.OK : ExitCode.FAILED));
+try {
+  process.exitCode = await main(process.argv.slice(2), { stdin, stdout, stderr, env });
+} catch (error) {
+  for (const reason of reasonsOf(error)) stderr.write(`collector-queue: ${reason}\n`);
+  const isUsage = error instanceof UsageError || error instanceof InvalidArgumentError;
+  process.exitCode = isUsage ? ExitCode.USAGE : ExitCode.FAILED;
+}
