@@ -50,6 +50,7 @@ const INTENTS = [
   'EMITTERS',
   'EVENT-STORES',
   'WHAT-HAPPENS-WHEN',
+  'SPOOL',
 ].map((name) => `docs/${name}.md`);
 
 describe.each(INTENTS)('%s', (page) => {
