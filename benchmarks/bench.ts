@@ -58,6 +58,7 @@ export const benchNames: readonly string[] = [
   'timers',
   'http',
   'store',
+  'spool',
 ];
 
 /** Loads a benchmark. The files are plain JavaScript, so that no loader touches what is measured. */
