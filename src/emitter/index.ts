@@ -23,6 +23,7 @@
 export { InvalidArgumentError } from '../core/errors.ts';
 export type { Ack, EmitterCollector, EmitterCollectorOptions } from './collector.ts';
 export { CLOSE_TIMEOUT, checkEmitter, emitterCollector } from './collector.ts';
+export { type DeadLetterSink, handOver } from './dead-letter.ts';
 export type { CloseOptions, Emitter, FlushOptions } from './emitter.ts';
 export { EmitterClosedError } from './errors.ts';
 export type { EmitterEvent } from './event.ts';

@@ -1,9 +1,9 @@
 import PQueue from 'p-queue';
 import { asError } from '../core/errors.ts';
+import { handOver } from '../emitter/index.ts';
 import { settlesWithin } from '../schedule/time-limit.ts';
 import type { EventId, EventStore, StoredEvent } from '../store/index.ts';
 import type { Backoff } from './backoff.ts';
-import { handOver } from './dead-letter.ts';
 import type { Deliveries } from './deliveries.ts';
 import { HttpStatusError } from './errors.ts';
 import type { Counters } from './metrics.ts';

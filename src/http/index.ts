@@ -15,8 +15,8 @@
  */
 
 export { InvalidArgumentError } from '../core/errors.ts';
+export type { DeadLetterSink } from '../emitter/index.ts';
 export type { Codec } from './codec.ts';
-export type { DeadLetterSink } from './dead-letter.ts';
 export type { Delivered } from './deliveries.ts';
 export { HttpRequestError, HttpStatusError } from './errors.ts';
 export { type CloseReport, HttpEmitter } from './http-emitter.ts';

@@ -1,9 +1,8 @@
 import type { Logger } from '../core/log.ts';
-import type { EmitterEvent } from '../emitter/index.ts';
+import type { DeadLetterSink, EmitterEvent } from '../emitter/index.ts';
 import type { Clock } from '../schedule/clock.ts';
 import type { EventStore, StoreOverflow } from '../store/index.ts';
 import type { Codec } from './codec.ts';
-import type { DeadLetterSink } from './dead-letter.ts';
 import type { Method, Protocol } from './urls.ts';
 
 /** What {@link HttpEmitterOptions.onSuccess} is told of an attempt. */

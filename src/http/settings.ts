@@ -11,11 +11,10 @@ import {
 } from '../core/checks.ts';
 import { describe, describeThrown, InvalidArgumentError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
-import { checkEmitter } from '../emitter/index.ts';
+import { checkEmitter, type DeadLetterSink } from '../emitter/index.ts';
 import { type Clock, systemClock } from '../schedule/clock.ts';
 import { type EventStore, StoreOverflow } from '../store/index.ts';
 import type { Codec } from './codec.ts';
-import type { DeadLetterSink } from './dead-letter.ts';
 import type { HttpEmitterOptions, RateLimit } from './options.ts';
 import { snowplow } from './snowplow.ts';
 import { METHODS, type Method, Urls } from './urls.ts';

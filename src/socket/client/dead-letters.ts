@@ -1,5 +1,4 @@
-import { describeThrown } from '../../core/errors.ts';
-import type { DeadLetterSink } from '../../http/index.ts';
+import { type DeadLetterSink, handOver } from '../../emitter/index.ts';
 import type { HeldEvent } from './held-event.ts';
 import type { Counters } from './metrics.ts';
 import type { Reporter } from './reporter.ts';
@@ -9,7 +8,7 @@ export class DeadLetters {
   readonly #sink: DeadLetterSink | undefined;
   readonly #counters: Counters;
   readonly #reporter: Reporter;
-  readonly #underWay: Set<Promise<void>> = new Set();
+  readonly #underWay: Set<Promise<unknown>> = new Set();
 
   constructor(sink: DeadLetterSink | undefined, counters: Counters, reporter: Reporter) {
     this.#sink = sink;
@@ -28,7 +27,7 @@ export class DeadLetters {
   dropped(event: HeldEvent, reason: Error): void {
     this.#counters.dropped++;
     if (this.#sink !== undefined) void this.#handOver([event], reason);
-    else if (this.#counters.dropped === 1) this.#reporter.error('events are lost, the first of them', reason);
+    else if (this.#counters.dropped === 1) this.#reporter.error('keeping events, of which some are lost,', reason);
   }
 
   /** Resolves once nothing is under way. */
@@ -37,29 +36,18 @@ export class DeadLetters {
   }
 
   async #handOver(events: readonly HeldEvent[], reason: Error): Promise<void> {
+    const what = events.length === 1 ? 'an event' : `${events.length} events`;
     if (this.#sink === undefined) {
-      this.#reporter.error(`${events.length} events are lost, because there is no deadLetter`, reason);
+      this.#reporter.error(`handing over ${what}, lost for want of a deadLetter,`, reason);
       return;
     }
-    const handed = handOver(this.#sink, events, reason).catch((error: unknown) => {
-      this.#reporter.error(`${events.length} events are lost: the dead letter failed`, error);
+    const sink = this.#sink;
+    const values = events.map((event) => event.value());
+    const handed = (async () => handOver(sink, values, reason))().catch((error: unknown) => {
+      this.#reporter.error(`the dead letter of ${what}, which are lost,`, error);
     });
     this.#underWay.add(handed);
     await handed;
     this.#underWay.delete(handed);
-  }
-}
-
-async function handOver(sink: DeadLetterSink, events: readonly HeldEvent[], reason: Error): Promise<void> {
-  const values = events.map((event) => event.value());
-  if (typeof sink === 'function') {
-    await sink(values, reason);
-    return;
-  }
-  for (const value of values) {
-    const stored = await sink.store(value);
-    if (stored.isOk()) continue;
-    const message = `the dead letter emitter refused an event: ${describeThrown(stored.error)}`;
-    throw new Error(message, { cause: stored.error });
   }
 }

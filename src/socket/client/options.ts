@@ -1,7 +1,6 @@
 import type { ConnectionOptions } from 'node:tls';
 import type { Logger } from '../../core/log.ts';
-import type { FlushOptions } from '../../emitter/index.ts';
-import type { DeadLetterSink } from '../../http/index.ts';
+import type { DeadLetterSink, FlushOptions } from '../../emitter/index.ts';
 import type { Clock } from '../../schedule/clock.ts';
 import type { EventStore, StoreOverflow } from '../../store/index.ts';
 

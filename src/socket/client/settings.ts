@@ -11,8 +11,8 @@ import {
 } from '../../core/checks.ts';
 import { describe, InvalidArgumentError } from '../../core/errors.ts';
 import type { Logger } from '../../core/log.ts';
+import type { DeadLetterSink } from '../../emitter/index.ts';
 import { checkEmitter } from '../../emitter/index.ts';
-import type { DeadLetterSink } from '../../http/index.ts';
 import { type Clock, systemClock } from '../../schedule/clock.ts';
 import { type EventStore, StoreOverflow } from '../../store/index.ts';
 import { checkSocketPath, type ListenAddress } from '../listen-address.ts';

@@ -1,6 +1,7 @@
 import { describeThrown } from '../core/errors.ts';
 import { promiseOf } from '../core/promise-of.ts';
-import type { Emitter, EmitterEvent } from '../emitter/index.ts';
+import type { Emitter } from './emitter.ts';
+import type { EmitterEvent } from './event.ts';
 
 /**
  * Takes events that will not be tried any more, with the reason: a function, which may return a promise, or an emitter,
