@@ -175,6 +175,9 @@ export class LevelEventStore implements EventStore {
 
   /** When the oldest event was added, in milliseconds since the Unix epoch; undefined if there is none. */
   async oldest(): Promise<number | undefined> {
+    await this.#ready();
+    // What is acknowledged is gone, though its deletion may still be on its way.
+    if (this.size === 0) return undefined;
     for await (const { at } of this.list({ limit: 1 })) return at;
     return undefined;
   }
