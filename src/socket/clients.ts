@@ -1,5 +1,5 @@
 import type { Result } from 'neverthrow';
-import type { EmitterEvent } from '../emitter/index.ts';
+import type { WrittenEvent } from '../store/index.ts';
 import { type Commit, Lane, newTally, type Tally } from './lane.ts';
 import { errorFrame, refusalOf, type ServerFrame } from './protocol.ts';
 
@@ -52,7 +52,7 @@ export class Client {
   }
 
   /** Takes a frame. `done` is called once it needs no memory any more. */
-  take(seq: number, events: readonly EmitterEvent[], done: () => void): void {
+  take(seq: number, events: readonly WrittenEvent[], done: () => void): void {
     if (seq !== this.#taken + 1) {
       done();
       this.#answerOutOfTurn(seq);

@@ -133,7 +133,7 @@ export class SpoolDaemon {
       'spool',
       ({ value: { events, mark } }: Payload<SpoolBatch>) => {
         const marks = mark && markOf(mark.client, { seq: mark.seq, at: this.#settings.clock.wall() });
-        return this.#events.addAll(events, marks);
+        return this.#events.addWritten(events, marks);
       },
       {
         lifecycle: { setup: () => this.#open(), shutdown: () => this.#close() },

@@ -1,5 +1,5 @@
 import type { Result } from 'neverthrow';
-import type { EmitterEvent } from '../emitter/index.ts';
+import type { WrittenEvent } from '../store/index.ts';
 
 /** The last frame of a client that is durable with a batch. */
 interface ClientMark {
@@ -9,7 +9,7 @@ interface ClientMark {
 
 /** Events that become durable together, or not at all. */
 export interface SpoolBatch {
-  readonly events: readonly EmitterEvent[];
+  readonly events: readonly WrittenEvent[];
   readonly mark: ClientMark | undefined;
 }
 
@@ -29,7 +29,7 @@ export function newTally(): Tally {
 
 /** What one line wants. */
 export interface SpoolRequest {
-  readonly events: readonly EmitterEvent[];
+  readonly events: readonly WrittenEvent[];
   readonly mark: ClientMark | undefined;
   /** Told once the events are durable, or were refused. */
   readonly answer: (outcome: Result<unknown, Error>) => void;

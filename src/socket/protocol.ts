@@ -1,6 +1,8 @@
 import { isUtf8 } from 'node:buffer';
-import { ErrorCode } from '../core/errors.ts';
+import { ErrorCode, InvalidArgumentError } from '../core/errors.ts';
 import type { EmitterEvent } from '../emitter/index.ts';
+import type { WrittenEvent } from '../store/index.ts';
+import { type LineKind, writtenEvents } from './event-json.ts';
 
 /*
  * The spool protocol, as docs/PROTOCOL.md has it: lines of JSON. An object with a member `$` is a frame, everything else is
@@ -35,9 +37,9 @@ export type SpoolErrorCode = keyof typeof SPOOL_ERRORS;
 
 /** What a client sends. */
 export type ClientFrame =
-  | { readonly type: 'lines'; readonly events: readonly EmitterEvent[] }
+  | { readonly type: 'lines'; readonly events: readonly WrittenEvent[] }
   | { readonly type: 'hello'; readonly version: number; readonly client: string; readonly token: string | undefined }
-  | { readonly type: 'events'; readonly seq: number; readonly events: readonly EmitterEvent[] }
+  | { readonly type: 'events'; readonly seq: number; readonly events: readonly WrittenEvent[] }
   | { readonly type: 'ping'; readonly id: unknown }
   | { readonly type: 'spool'; readonly id: unknown; readonly command: string; readonly body: Record<string, unknown> };
 
@@ -91,8 +93,6 @@ export function errorFrame(code: SpoolErrorCode, message: string, seq?: number):
 const REFUSALS: Readonly<Partial<Record<ErrorCode, SpoolErrorCode>>> = {
   [ErrorCode.STORE_FULL]: 'full',
   [ErrorCode.QUEUE_CLOSED]: 'closing',
-  // JSON that is read and cannot be written: nested too deeply, a number that is too large.
-  [ErrorCode.INVALID_ARGUMENT]: 'bad_frame',
 };
 
 /** What a client is told when its events could not be made durable. */
@@ -107,13 +107,13 @@ export function refusalOf(error: Error, seq?: number): ErrorFrame {
 /** @throws {@link BadLine} for what is no line of this protocol. */
 export function parseLine(line: Buffer): ClientFrame {
   const value = parseJson(line);
-  if (Array.isArray(value)) return { type: 'lines', events: checkEvents(value) };
+  if (Array.isArray(value)) return { type: 'lines', events: eventsOf(line, 'array', value) };
   if (typeof value !== 'object' || value === null) {
     throw new BadLine('bad_frame', `a line must be an event or an array of events, but it is ${kindOf(value)}`);
   }
   return '$' in value
-    ? parseFrame(value as Record<string, unknown>)
-    : { type: 'lines', events: [value as EmitterEvent] };
+    ? parseFrame(line, value as Record<string, unknown>)
+    : { type: 'lines', events: eventsOf(line, 'event', [value]) };
 }
 
 /** Bytes that JSON text cannot have: control characters but tab, line feed and carriage return (RFC 8259, section 7). */
@@ -135,12 +135,12 @@ function parseJson(line: Buffer): unknown {
   throw new BadLine('bad_json', 'the line is not JSON');
 }
 
-function parseFrame(frame: Record<string, unknown>): ClientFrame {
+function parseFrame(line: Buffer, frame: Record<string, unknown>): ClientFrame {
   switch (frame.$) {
     case 'hello':
       return parseHello(frame);
     case 'events':
-      return parseEvents(frame);
+      return parseEvents(line, frame);
     case 'ping':
       return { type: 'ping', id: frame.id };
     case 'spool':
@@ -166,18 +166,25 @@ function parseHello({ version, client, token }: Record<string, unknown>): Client
   return { type: 'hello', version, client, token };
 }
 
-function parseEvents({ seq, events }: Record<string, unknown>): ClientFrame {
+function parseEvents(line: Buffer, { seq, events }: Record<string, unknown>): ClientFrame {
   if (typeof seq !== 'number' || !Number.isSafeInteger(seq) || seq < 1) {
     throw new BadLine('bad_frame', 'an events frame must have a seq, a whole number of at least 1');
   }
   if (!Array.isArray(events)) throw new BadLine('bad_frame', 'an events frame must have an array of events', seq);
-  return { type: 'events', seq, events: checkEvents(events, seq) };
+  return { type: 'events', seq, events: eventsOf(line, 'frame', events, seq) };
 }
 
-function checkEvents(events: readonly unknown[], seq?: number): readonly EmitterEvent[] {
+function eventsOf(line: Buffer, kind: LineKind, events: readonly unknown[], seq?: number): readonly WrittenEvent[] {
   const wrong = events.find((event) => typeof event !== 'object' || event === null || Array.isArray(event));
-  if (wrong === undefined && !events.includes(undefined)) return events as readonly EmitterEvent[];
-  throw new BadLine('bad_frame', `an event must be an object, but there is ${kindOf(wrong)}`, seq);
+  if (wrong !== undefined)
+    throw new BadLine('bad_frame', `an event must be an object, but there is ${kindOf(wrong)}`, seq);
+  try {
+    return writtenEvents(line, kind, events as readonly EmitterEvent[]);
+  } catch (thrown) {
+    // JSON that is read and cannot be written: nested too deeply, a number that is too large.
+    if (thrown instanceof InvalidArgumentError) throw new BadLine('bad_frame', thrown.message, seq);
+    throw thrown;
+  }
 }
 
 function kindOf(value: unknown): string {

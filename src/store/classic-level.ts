@@ -20,6 +20,12 @@ const ENCODINGS = { keyEncoding: 'view', valueEncoding: 'view' } as const;
 
 const KEYS_AT_ONCE = 1_000;
 
+/**
+ * LevelDB maps the files that it has open into memory, and whoever looks at the process sees them as part of it. So
+ * not more of them are open than it needs at least (64 tables), and each is small: as large as what is gathered in memory.
+ */
+const MEMORY = { maxOpenFiles: 74, writeBufferSize: 2 << 20 } as const;
+
 /** @param load - how the package is imported */
 export function classicLevel(load: () => Promise<Package> = () => import('classic-level')): LevelEngine {
   return {
@@ -29,6 +35,7 @@ export function classicLevel(load: () => Promise<Package> = () => import('classi
         keyEncoding: 'view',
         valueEncoding: 'buffer',
         createIfMissing: create,
+        ...MEMORY,
       });
       try {
         await level.open();

@@ -34,6 +34,6 @@ export {
 } from './event-store.ts';
 export type { ListedEvent, ListOptions } from './level-listing.ts';
 export { type LevelEventStoreOptions, StoreDurability } from './level-options.ts';
-export type { StoreMarks } from './level-records.ts';
+export type { StoreMarks, WrittenEvent } from './level-records.ts';
 export { LevelEventStore } from './level-store.ts';
 export { MemoryEventStore, type MemoryEventStoreOptions } from './memory-store.ts';

@@ -79,17 +79,34 @@ export interface EventRecord {
   readonly value: Buffer;
 }
 
+/** An event, and the JSON that says it, in UTF-8. */
+export interface WrittenEvent {
+  readonly event: EmitterEvent;
+  readonly json: Uint8Array;
+}
+
 /**
  * @param event - made of what JSON can carry
  * @param at - when it was added, in milliseconds since the Unix epoch
  */
 export function encodeEvent(event: EmitterEvent, at: number): EventRecord {
   const json = JSON.stringify(event);
-  const bytes = Buffer.byteLength(json);
+  const record = emptyRecord(event, Buffer.byteLength(json), at);
+  record.value.write(json, JSON_AT);
+  return record;
+}
+
+/** The same where the JSON is there already. */
+export function encodeWritten({ event, json }: WrittenEvent, at: number): EventRecord {
+  const record = emptyRecord(event, json.length, at);
+  record.value.set(json, JSON_AT);
+  return record;
+}
+
+function emptyRecord(event: EmitterEvent, bytes: number, at: number): EventRecord {
   const value = Buffer.allocUnsafe(JSON_AT + bytes);
   value[FORMAT_AT] = FORMAT;
   value.writeUIntBE(Math.min(Math.max(0, Math.trunc(at)), LATEST), TIME_AT, 6);
-  value.write(json, JSON_AT);
   return { event, bytes, value };
 }
 

@@ -22,10 +22,13 @@ import {
   ALL_EVENTS,
   afterEvent,
   deletion,
+  type EventRecord,
   encodeEvent,
+  encodeWritten,
   type KeyRange,
   quarantineKey,
   type StoreMarks,
+  type WrittenEvent,
 } from './level-records.ts';
 import { LevelTidying } from './level-tidying.ts';
 import { recordBytes } from './store-folder.ts';
@@ -145,7 +148,7 @@ export class LevelEventStore implements EventStore {
   }
 
   async add(event: EmitterEvent): Promise<Result<EventId, StoreRefusal>> {
-    const added = await this.#add(`${OWNER}.add`, [event]);
+    const added = await this.#addSnapshots(`${OWNER}.add`, [event]);
     return added.map(([id]) => id as EventId);
   }
 
@@ -154,7 +157,19 @@ export class LevelEventStore implements EventStore {
    * {@link LevelEventStore.marks} gives back; `undefined` removes it. With marks alone, it resolves once they are kept.
    */
   addAll(events: readonly EmitterEvent[], marks: StoreMarks = {}): Promise<Result<EventId[], StoreRefusal>> {
-    return this.#add(`${OWNER}.addAll`, events, marks);
+    return this.#addSnapshots(`${OWNER}.addAll`, events, marks);
+  }
+
+  /**
+   * The same for events that come as JSON: it is kept as it is, which costs less. Whoever calls answers for it that each
+   * JSON says its event, and that neither is changed any more.
+   */
+  addWritten(events: readonly WrittenEvent[], marks: StoreMarks = {}): Promise<Result<EventId[], StoreRefusal>> {
+    const at = this.#clock.wall();
+    return this.#add(
+      events.map((event) => encodeWritten(event, at)),
+      marks,
+    );
   }
 
   /** The marks that are kept, by name. Rejects as `take` does. */
@@ -226,22 +241,28 @@ export class LevelEventStore implements EventStore {
     return this.#closing;
   }
 
-  async #add(
+  async #addSnapshots(
     owner: string,
     events: readonly EmitterEvent[],
     marks: StoreMarks = {},
   ): Promise<Result<EventId[], StoreRefusal>> {
-    if (this.#closing !== undefined) return err(new StoreClosedError('the event store is closed'));
     try {
       const at = this.#clock.wall();
-      const records = events.map((event) => encodeEvent(snapshotEvent(owner, event), at));
-      const added = await this.#commit.add(records, marks);
-      if (added.isOk() && events.length > 0) this.#tellOfMore();
-      return added;
+      return await this.#add(
+        events.map((event) => encodeEvent(snapshotEvent(owner, event), at)),
+        marks,
+      );
     } catch (error) {
       if (error instanceof InvalidArgumentError) return err(error);
       throw error;
     }
+  }
+
+  async #add(records: readonly EventRecord[], marks: StoreMarks): Promise<Result<EventId[], StoreRefusal>> {
+    if (this.#closing !== undefined) return err(new StoreClosedError('the event store is closed'));
+    const added = await this.#commit.add(records, marks);
+    if (added.isOk() && records.length > 0) this.#tellOfMore();
+    return added;
   }
 
   /** A listener that throws harms nobody. */

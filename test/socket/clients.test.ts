@@ -173,7 +173,10 @@ describe('numbered frames', () => {
     one.send(frame(2), frame(3));
     await silence(one);
     expect((await desk.next()).mark).toEqual({ client: 'a', seq: 1 });
-    expect(await desk.next()).toMatchObject({ events: some(2, 2), mark: { client: 'a', seq: 3 } });
+    expect(await desk.next()).toMatchObject({
+      events: some(2, 2).map((event) => ({ event })),
+      mark: { client: 'a', seq: 3 },
+    });
   });
 });
 

@@ -92,7 +92,7 @@ export async function served(options: ServedOptions = {}): Promise<Served> {
     server,
     place,
     batches,
-    events: () => batches.flatMap(({ events }) => events),
+    events: () => batches.flatMap(({ events }) => events.map(({ event }) => event)),
     client: async () => {
       const client = await LineClient.connected(place);
       clients.push(client);

@@ -1,6 +1,12 @@
 import { join } from 'node:path';
 import type { EmitterEvent } from 'collector-queue/emitter';
-import { LevelEventStore, type LevelEventStoreOptions, StoreDiskError, StoreFullError } from 'collector-queue/store';
+import {
+  LevelEventStore,
+  type LevelEventStoreOptions,
+  StoreClosedError,
+  StoreDiskError,
+  StoreFullError,
+} from 'collector-queue/store';
 import { describe, expect, test } from 'vitest';
 import { classicLevel } from '../../src/store/classic-level.ts';
 import type { ListedEvent } from '../../src/store/level-listing.ts';
@@ -63,6 +69,29 @@ async function tampered(store: LevelEventStore, key: Uint8Array, value: Uint8Arr
   await level.write([{ type: 'put', key, value }], true);
   await level.close();
 }
+
+describe('events that are added as JSON', () => {
+  const written = (json: string) => ({ event: JSON.parse(json) as EmitterEvent, json: Buffer.from(json) });
+
+  test('are kept as they came, in one write with their marks', async () => {
+    const { store, level } = await opened();
+    const added = await store.addWritten([written('{ "n":0}'), written('{"n":1,"t":"€"}')], { a: '1' });
+    expect(added._unsafeUnwrap()).toEqual([1, 2]);
+    expect(level.writes).toEqual([{ puts: 3, dels: 0, sync: true }]);
+    expect(store.bytes).toBe(8 + 17);
+    const taken = await store.take({ count: 9 });
+    expect(taken.map(({ event }) => event)).toEqual([{ n: 0 }, { n: 1, t: '€' }]);
+    expect(await onDisk(store)).toEqual({ marks: { a: '1' }, events: [0, 1] });
+  });
+
+  test('are refused where there is no room, and once the store is closed', async () => {
+    const { store } = await opened({ capacity: 1 });
+    const two = [written('{"n":0}'), written('{"n":1}')];
+    expect((await store.addWritten(two))._unsafeUnwrapErr()).toBeInstanceOf(StoreFullError);
+    await store.close();
+    expect((await store.addWritten(two))._unsafeUnwrapErr()).toBeInstanceOf(StoreClosedError);
+  });
+});
 
 describe('events that are added together', () => {
   test('are one write with their marks, and have the numbers that follow', async () => {

@@ -27,7 +27,7 @@ async function spool(refuses: (batch: SpoolBatch) => boolean): Promise<Spool> {
   const commit: Commit = async (batch) => {
     await delay(Math.random() * 3);
     if (refuses(batch)) return err(new StoreFullError('the spool is full'));
-    stored.push(...batch.events);
+    stored.push(...batch.events.map(({ event }) => event));
     if (batch.mark !== undefined) committed.set(batch.mark.client, batch.mark.seq);
     return ok(undefined);
   };
