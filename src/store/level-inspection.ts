@@ -1,6 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type ManifestContents, readLog, readManifest } from './log-file.ts';
+import { readLog } from './log-file.ts';
+import { type ManifestContents, readManifest } from './manifest-file.ts';
 import { isSoundTable } from './table-file.ts';
 
 const TABLE = /^\d+\.(ldb|sst)$/;

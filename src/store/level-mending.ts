@@ -1,7 +1,8 @@
-import { mkdir, readdir, readFile, rename } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { LevelDatabase, LevelEngine, LevelOperation } from './level-database.ts';
 import { SET_ASIDE, unsoundTables } from './level-inspection.ts';
+import { readLog, soundRecords, writeLog } from './log-file.ts';
 import { salvageTable, type TableEntry } from './table-file.ts';
 
 /** Where LevelDB, too, puts the files that it has mended. */
@@ -17,6 +18,7 @@ const AT_ONCE = 1_000;
  */
 export async function mend(engine: LevelEngine, folder: string): Promise<LevelDatabase> {
   for (const name of await unsoundTables(folder, () => true)) await setAside(folder, name);
+  await dropUnsound(folder);
   await engine.repair(folder);
   const database = await engine.open(folder, false);
   try {
@@ -26,6 +28,19 @@ export async function mend(engine: LevelEngine, folder: string): Promise<LevelDa
     throw error;
   }
   return database;
+}
+
+/** LevelDB mends logs without looking at checksums: it would take over parts of a write, a mark without its events, say. */
+async function dropUnsound(folder: string): Promise<void> {
+  for (const name of (await readdir(folder)).filter((one) => /^\d+\.log$/.test(one))) {
+    const file = await readFile(join(folder, name));
+    if (readLog(file).state === 'sound') continue;
+    await mkdir(join(folder, LOST), { recursive: true, mode: 0o700 });
+    await writeFile(join(folder, LOST, name), file);
+    const next = join(folder, name.replace(/log$/, 'dbtmp'));
+    await writeFile(next, writeLog(soundRecords(file)), { flush: true });
+    await rename(next, join(folder, name));
+  }
 }
 
 async function setAside(folder: string, name: string): Promise<void> {

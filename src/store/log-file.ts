@@ -1,8 +1,7 @@
 import { maskedCrc32c } from './crc32c.ts';
-import { readVarint } from './snappy.ts';
 
 /*
- * A log of LevelDB, `000006.log`, and its `MANIFEST`: blocks of 32 KiB, with records in them that never cross into the next.
+ * A log of LevelDB, as `000006.log` and its `MANIFEST` are: blocks of 32 KiB, with records in them that never cross into the next.
  *
  *   record    masked CRC-32C, 4 bytes │ length, 2 bytes │ type: 1 whole, 2 first, 3 middle, 4 last │ …
  *
@@ -13,6 +12,7 @@ const BLOCK = 32_768;
 const HEADER = 7;
 const WHOLE = 1;
 const FIRST = 2;
+const MIDDLE = 3;
 const LAST = 4;
 
 /** A piece of a record; undefined where there is none any more. */
@@ -44,7 +44,7 @@ export function readLog(file: Buffer): LogContents {
       continue;
     }
     const piece = pieceAt(file, at, Math.min(file.length, at + left));
-    if (piece === undefined) return { records, state: isTornAt(file, at) ? 'torn' : 'damaged' };
+    if (piece === undefined) return { records, state: isTornAt(file, at) || isLastAt(file, at) ? 'torn' : 'damaged' };
     const starts = piece.type === WHOLE || piece.type === FIRST;
     if (starts !== (parts === undefined)) return { records, state: 'damaged' };
     parts = [...(parts ?? []), file.subarray(piece.start, piece.end)];
@@ -65,69 +65,83 @@ function pieceAt(file: Buffer, at: number, blockEnd: number): Piece | undefined 
   return file.readUInt32LE(at) === maskedCrc32c(file, at + 6, end) ? { type, start, end } : undefined;
 }
 
+/** Whether nothing sound stands behind this place: LevelDB leaves the rest out by itself. */
+function isLastAt(file: Buffer, at: number): boolean {
+  for (const piece of places(file, at)) if (piece !== undefined) return false;
+  return true;
+}
+
+/** Every place where a piece is, or should be; behind what cannot be, the next block. */
+function* places(file: Buffer, from: number): Generator<Piece | undefined> {
+  for (let at = from; at < file.length; ) {
+    const blockEnd = Math.min(file.length, at + BLOCK - (at % BLOCK));
+    if (at + HEADER > blockEnd) {
+      at += BLOCK - (at % BLOCK);
+      continue;
+    }
+    const piece = pieceAt(file, at, blockEnd);
+    yield piece;
+    const type = file[at + 6] as number;
+    const end = at + HEADER + file.readUInt16LE(at + 4);
+    const isPossible = type >= WHOLE && type <= LAST && end <= blockEnd;
+    at = piece?.end ?? (isPossible ? end : at + BLOCK - (at % BLOCK));
+  }
+}
+
+/** All records with their checksum, behind damage too. */
+export function soundRecords(file: Buffer): Buffer[] {
+  const records: Buffer[] = [];
+  let parts: Buffer[] | undefined;
+  for (const piece of places(file, 0)) {
+    if (piece === undefined) {
+      parts = undefined;
+      continue;
+    }
+    const contents = file.subarray(piece.start, piece.end);
+    if (piece.type === WHOLE || piece.type === FIRST) parts = [contents];
+    else parts?.push(contents);
+    if (piece.type !== WHOLE && piece.type !== LAST) continue;
+    if (parts !== undefined) records.push(Buffer.concat(parts));
+    parts = undefined;
+  }
+  return records;
+}
+
+/** A log with these records. */
+export function writeLog(records: readonly Buffer[]): Buffer {
+  const written: Buffer[] = [];
+  let at = 0;
+  const append = (bytes: Buffer): void => {
+    written.push(bytes);
+    at += bytes.length;
+  };
+  for (const record of records) {
+    let from = 0;
+    do {
+      if (BLOCK - (at % BLOCK) < HEADER) append(Buffer.alloc(BLOCK - (at % BLOCK)));
+      const to = Math.min(record.length, from + BLOCK - (at % BLOCK) - HEADER);
+      append(pieceOf(record.subarray(from, to), typeOf(from === 0, to === record.length)));
+      from = to;
+    } while (from < record.length);
+  }
+  return Buffer.concat(written);
+}
+
+function typeOf(isFirst: boolean, isLast: boolean): number {
+  if (isFirst) return isLast ? WHOLE : FIRST;
+  return isLast ? LAST : MIDDLE;
+}
+
+function pieceOf(contents: Buffer, type: number): Buffer {
+  const piece = Buffer.concat([Buffer.alloc(HEADER), contents]);
+  piece.writeUInt16LE(contents.length, 4);
+  piece[6] = type;
+  piece.writeUInt32LE(maskedCrc32c(piece, 6, piece.length), 0);
+  return piece;
+}
+
 /** Whether nothing comes behind this record but its own rest, or zeros that a file system put there. */
 function isTornAt(file: Buffer, at: number): boolean {
   if (at + HEADER > file.length || at + HEADER + file.readUInt16LE(at + 4) > file.length) return true;
   return file.subarray(at).every((byte) => byte === 0);
-}
-
-/** The state of a database, as its manifest tells it. */
-export interface ManifestContents {
-  /** The number of the oldest log that is in use; 0 if there is none. */
-  readonly log: number;
-  /** The numbers of the tables. */
-  readonly tables: ReadonlySet<number>;
-}
-
-/**
- * Undefined if a part of it cannot be understood. The manifest is a list of changes, each of which is made of pairs of a
- * tag and what belongs to it.
- */
-export function readManifest(file: Buffer): ManifestContents | undefined {
-  const { records, state } = readLog(file);
-  if (state === 'damaged') return undefined;
-  let log = 0;
-  const tables = new Set<number>();
-  for (const record of records) {
-    for (let at = 0; at < record.length; ) {
-      const field = fieldAt(record, at);
-      if (field === undefined) return undefined;
-      const { tag, numbers } = field;
-      if (tag === LOG_NUMBER) log = numbers[0] as number;
-      else if (tag === TABLE_ADDED) tables.add(numbers[1] as number);
-      else if (tag === TABLE_REMOVED) tables.delete(numbers[1] as number);
-      at = field.next;
-    }
-  }
-  return { log, tables };
-}
-
-const LOG_NUMBER = 2;
-const TABLE_REMOVED = 6;
-const TABLE_ADDED = 7;
-
-/** What follows each tag. A text is a number of bytes, and they. */
-const PARTS: Readonly<Record<number, readonly ('number' | 'text')[]>> = {
-  1: ['text'],
-  [LOG_NUMBER]: ['number'],
-  3: ['number'],
-  4: ['number'],
-  5: ['number', 'text'],
-  [TABLE_REMOVED]: ['number', 'number'],
-  [TABLE_ADDED]: ['number', 'number', 'number', 'text', 'text'],
-  9: ['number'],
-};
-
-function fieldAt(record: Buffer, at: number): { tag: number; numbers: number[]; next: number } | undefined {
-  const tag = readVarint(record, at);
-  if (tag === undefined) return undefined;
-  const numbers: number[] = [];
-  let { next } = tag;
-  for (const part of PARTS[tag.value] ?? []) {
-    const number = readVarint(record, next);
-    if (number === undefined) return undefined;
-    numbers.push(number.value);
-    next = number.next + (part === 'text' ? number.value : 0);
-  }
-  return numbers.length === 0 ? undefined : { tag: tag.value, numbers, next };
 }

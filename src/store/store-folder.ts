@@ -26,7 +26,7 @@ const SLACK = 64 * 1_024;
 export async function prepareFolder(path: string): Promise<string> {
   const made = await mkdir(path, { recursive: true, mode: OWNER_ONLY });
   const folder = await realpath(path);
-  if (made !== undefined) await syncFolder(dirname(made));
+  if (made !== undefined) await syncMade(await realpath(made), folder);
   const foreign = (await readdir(folder)).filter((name) => !LEVEL_FILES.test(name) && name !== FROM_THE_SYSTEM);
   if (foreign.length > 0 && !(await hasFile(folder, 'CURRENT'))) {
     throw new StoreDamagedError(
@@ -36,6 +36,11 @@ export async function prepareFolder(path: string): Promise<string> {
   const { mode } = await stat(folder);
   if ((mode & 0o077) !== 0 && process.platform !== 'win32') await chmod(folder, OWNER_ONLY);
   return folder;
+}
+
+/** Each name that was made stands in the folder above it: from this one up to the first. */
+async function syncMade(first: string, folder: string): Promise<void> {
+  for (let name = folder; name.startsWith(first); name = dirname(name)) await syncFolder(dirname(name));
 }
 
 /** Whether there is no database yet, or one that was being made when its process ended. */

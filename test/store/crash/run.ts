@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Errand } from './errand.ts';
+import { oneOf, randomOf } from './random.ts';
 import { Sink } from './sink.ts';
 
 export interface CampaignOptions {
@@ -29,17 +30,6 @@ export interface CampaignResult {
 const ADDERS = 64;
 const ROLES = ['add', 'add', 'both', 'both', 'forward'] as const;
 
-/** A generator of numbers in [0, 1) that can be repeated. */
-function randomOf(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 /** Kills a process with a store again and again, and then looks whether all that it had acknowledged is there. */
 export async function runCampaign(options: CampaignOptions): Promise<CampaignResult> {
   const folder = mkdtempSync(join(tmpdir(), 'collector-queue-crash-'));
@@ -50,7 +40,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
     let from = 0;
     const random = randomOf(options.seed);
     while (kills < options.kills) {
-      const role = ROLES[Math.floor(random() * ROLES.length)] as Errand['role'];
+      const role = oneOf<Errand['role']>(random, ROLES);
       const share = (options.events - from) / (options.kills - kills);
       const count = role === 'forward' ? 0 : Math.min(options.events - from, Math.ceil(share * (0.5 + random() * 1.5)));
       await killed({ ...places, role, from, count, adders: ADDERS, killed: true }, random);
