@@ -3,6 +3,7 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openLevelStore } from './event-stores.mjs';
@@ -34,6 +35,8 @@ const SAMPLE_MS = 100;
 
 const rateId = (load, number, contestant) => `${load}/${number}/${contestant}`;
 const backlogId = 'backlog';
+const loneId = 'lone';
+const loneEvents = 100;
 
 export default {
   name: 'spool',
@@ -48,7 +51,8 @@ export default {
     'processes; the daemon alone in brackets. Backlog: ' +
     `${count(stored)} events are written by another process; then a daemon is started on them, with a collector that answers ` +
     `at once. Its memory is read every ${SAMPLE_MS} ms, from outside; the files were just written, so the operating system ` +
-    'has them in memory.',
+    'has them in memory. A lone event: the daemon has nothing else to do; the next event is sent some tenths of a second after ' +
+    'the one before has arrived; the client and the collector are one process, so one clock tells both times.',
   peers: ['classic-level'],
 
   cases: [
@@ -64,10 +68,12 @@ export default {
       ),
     ),
     { id: backlogId, ours: true },
+    { id: loneId, ours: true },
   ],
 
   measure(what, scale) {
     if (what.id === backlogId) return measureBacklog(scale);
+    if (what.id === loneId) return measureLone(scale);
     return what.contestant === roof ? measureStore(what, scale) : measureClients(what, scale);
   },
 
@@ -94,6 +100,7 @@ export default {
     const columns = ['', ...clients.map((number) => (number === 1 ? '1 client' : `${number} clients`))];
     const tables = Object.keys(loads).flatMap((load) => [rates(load), latencies(load), cpu(load)]);
     const backlog = (metric) => median(backlogId, metric);
+    const lone = ['p50Ms', 'p99Ms', 'maxMs'].map((metric) => figure(median(loneId, metric)));
     return {
       tables: [
         ...tables.map((table) => ({ ...table, columns })),
@@ -105,6 +112,11 @@ export default {
             ['resident memory, MB, the most of it', 'resident', 'firstResident', 'lastResident'],
             ['of it no part of a file, MB', 'anonymous', 'firstAnonymous', 'lastAnonymous'],
           ].map(([what, ...metrics]) => [what, ...metrics.map((metric) => figure(backlog(metric)))]),
+        },
+        {
+          title: 'Delivery while there is no backlog',
+          columns: ['', 'p50 / p99 / max'],
+          rows: [['a lone event, ms from acknowledgement to the collector', lone.join(' / ')]],
         },
       ],
       checks: checksOf((contestant, number) => of('many', 'eventsPerS')(contestant)(number), median, backlog),
@@ -134,6 +146,13 @@ function checksOf(rate, median, backlog) {
       unit: '×',
       bound: 'at least',
     })),
+    {
+      what: 'a lone event, from acknowledgement to the collector, the slowest',
+      reached: median(loneId, 'maxMs'),
+      unit: 'ms',
+      bound: 'at most',
+      must: 1_000,
+    },
     {
       what: `resident memory of a daemon with a backlog of ${count(stored)}`,
       reached: backlog('resident'),
@@ -277,6 +296,43 @@ function measureBacklog(scale) {
       firstAnonymous: most('anonymous', 0, first),
       lastAnonymous: most('anonymous', beforeLast, end),
     };
+  });
+}
+
+/** One event after the other, each alone. */
+function measureLone(scale) {
+  return withFolder(async (folder) => {
+    const { SocketEmitter } = await import('../dist/socket/index.js');
+    let arrive;
+    const server = createServer((request, response) => {
+      request.resume().on('end', () => {
+        response.end('ok');
+        arrive?.(performance.now());
+      });
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const spool = await startDaemon({ folder, endpoint: `http://127.0.0.1:${server.address().port}` });
+    const emitter = new SocketEmitter({ path: spool.socket });
+    const latencies = [];
+    for (const event of spooledEvents(Math.max(20, Math.round(loneEvents * scale)))) {
+      const arrival = new Promise((resolve) => {
+        arrive = resolve;
+      });
+      const stored = await emitter.store(event);
+      if (stored.isErr()) throw stored.error;
+      const acknowledged = performance.now();
+      latencies.push((await arrival) - acknowledged);
+      // At no fixed time after the one before, which would hide a timer that runs all the time.
+      await new Promise((resolve) => setTimeout(resolve, 100 + Math.random() * 200));
+    }
+    await emitter.close();
+    await spool.kill();
+    server.closeAllConnections();
+    server.close();
+    // The first finds no connection to the collector yet.
+    const sorted = Float64Array.from(latencies.slice(1)).sort();
+    const quantile = (share) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
+    return { p50Ms: quantile(0.5), p99Ms: quantile(0.99), maxMs: Math.max(...latencies) };
   });
 }
 

@@ -1,15 +1,18 @@
 #!/usr/bin/env python3
 """Hands NDJSON from standard input to the spool daemon: echo '{"e":"pv"}' | python3 spool_client.py daemon.sock
 
+Or tcp://host:port, or tls://host:port; SPOOL_TOKEN in the environment is the token that the daemon wants, SSL_CERT_FILE names who
+signed its certificate, if nobody did whom the machine trusts.
+
 Speaks docs/PROTOCOL.md with the standard library alone. After a lost connection it connects again, and sends again what was
 not acknowledged; the daemon knows a repeat by its number, so each event is in the spool once.
 """
-import json, os, socket, sys, time, uuid
+import json, os, socket, ssl, sys, time, urllib.parse, uuid
 PER_FRAME, UNDER_WAY = 100, 50
 
 class SpoolClient:
-    def __init__(self, path):
-        self.path, self.socket, self.sent = path, None, 0  # frames that were sent on this connection
+    def __init__(self, address):
+        self.address, self.socket, self.sent = address, None, 0  # frames that were sent on this connection
         self.frames = []  # lists of JSON texts that are not acknowledged; frames[i] has the number committed + 1 + i
         self.acknowledged = self.refused = 0  # events
         self.rename()
@@ -23,17 +26,26 @@ class SpoolClient:
             try:
                 if self.socket is None: self.connect()
                 self.send_next() if self.sent < len(self.frames) else self.read()
+            except ssl.SSLError as error:  # a wrong certificate stays wrong
+                sys.exit(f"no TLS with {self.address}: {error}")
             except OSError as error:
                 print(f"trying again: {error}", file=sys.stderr)
                 self.socket, self.sent = None, 0
                 time.sleep(0.5)
 
     def connect(self):
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(30)
-        self.socket.connect(self.path)
+        url = urllib.parse.urlsplit(self.address)
+        if url.scheme in ("tcp", "tls"):
+            self.socket = socket.create_connection((url.hostname, url.port), timeout=30)
+            if url.scheme == "tls":
+                self.socket = ssl.create_default_context().wrap_socket(self.socket, server_hostname=url.hostname)
+        else:
+            self.socket = socket.socket(socket.AF_UNIX)
+            self.socket.settimeout(30)
+            self.socket.connect(self.address)
         self.lines = self.socket.makefile("rb")
-        self.socket.sendall(json.dumps({"$": "hello", "version": 1, "client": self.name}).encode() + b"\n")
+        hello = {"$": "hello", "version": 1, "client": self.name, "token": os.environ.get("SPOOL_TOKEN")}
+        self.socket.sendall(json.dumps({name: value for name, value in hello.items() if value}).encode() + b"\n")
         self.max_frame = self.read()["maxFrame"]
 
     def send_next(self):

@@ -20,13 +20,21 @@ export interface Terminal {
 }
 
 /** Exit codes, the same for every command. */
-export const ExitCode = { OK: 0, FAILED: 1, USAGE: 2 } as const;
+export const ExitCode = { OK: 0, FAILED: 1, USAGE: 2, INTERRUPTED: 130 } as const;
 
 /** The command line is wrong: told in one line, with exit code 2. */
 export class UsageError extends Error {}
 
-/** The options of a command line. @throws {@link UsageError} for what is not among them. */
+/** What was foreseen went wrong: told in one line, with exit code 1. */
+export class FailedError extends Error {
+  constructor(message: string, cause?: unknown) {
+    super(message, { cause });
+  }
+}
+
+/** The options after this command. @throws {@link UsageError} for what is not among them. */
 export function readArgs<T extends NonNullable<ParseArgsConfig['options']>>(
+  command: string,
   args: readonly string[],
   options: T,
   allowPositionals = false,
@@ -34,11 +42,11 @@ export function readArgs<T extends NonNullable<ParseArgsConfig['options']>>(
   try {
     return parseArgs({ args: [...args], options, allowPositionals, strict: true });
   } catch (error) {
-    throw new UsageError(
-      describeThrown(error)
-        .replace(/^TypeError: /, '')
-        .replaceAll('\n', ' '),
-    );
+    // What follows is of no use where nothing begins with a dash but options.
+    const [first = ''] = describeThrown(error)
+      .replace(/^TypeError( \[\w+\])?: /, '')
+      .split(/\. |\n/);
+    throw new UsageError(`${first}; see collector-queue ${command} --help`);
   }
 }
 

@@ -15,11 +15,12 @@ export interface DaemonConfig {
   readonly log: LogFormat | undefined;
 }
 
-/** A setting: its name in the file, the flag, how the flag's text is read. */
+/** A setting: its name in the file, the flag, how the flag's text is read, or what the flag means that has none. */
 interface Setting {
   readonly name: string;
   readonly flag: string;
-  readonly read: (text: string, flag: string) => unknown;
+  readonly read?: (text: string, flag: string) => unknown;
+  readonly means?: boolean;
   readonly forward?: boolean;
 }
 
@@ -33,10 +34,12 @@ const SETTINGS: readonly Setting[] = [
   { name: 'socketMode', flag: 'socket-mode', read: (value) => readMode(value) },
   { name: 'socketGroup', flag: 'socket-group', read: (value) => groupId(value) },
   { name: 'tokenEnv', flag: 'token-env', read: text },
+  { name: 'tcpControl', flag: 'tcp-control', means: true },
   { name: 'tlsCert', flag: 'tls-cert', read: text },
   { name: 'tlsKey', flag: 'tls-key', read: text },
   { name: 'capacity', flag: 'capacity', read: number },
   { name: 'maxBytes', flag: 'max-bytes', read: bytes },
+  { name: 'deadLetterCapacity', flag: 'dead-letter-capacity', read: number },
   { name: 'overflow', flag: 'overflow', read: text },
   { name: 'maxFrame', flag: 'max-frame', read: bytes },
   { name: 'maxConnections', flag: 'max-connections', read: number },
@@ -53,6 +56,7 @@ const SETTINGS: readonly Setting[] = [
   { name: 'requestTimeout', flag: 'request-timeout', read: number, forward: true },
   { name: 'maxRetryDelay', flag: 'max-retry-delay', read: number, forward: true },
   { name: 'maxRetryAfter', flag: 'max-retry-after', read: number, forward: true },
+  { name: 'splitRefused', flag: 'no-split-refused', means: false, forward: true },
   { name: 'healthPort', flag: 'health-port', read: number },
   { name: 'shutdownTimeout', flag: 'shutdown-timeout', read: number },
   { name: 'log', flag: 'log', read: text },
@@ -64,22 +68,33 @@ const FORWARD_FILE_ONLY: readonly string[] = ['headers', 'customRetryCodes', 'ra
 
 /** Reads the command line, and the file that it names. What the command line says wins. */
 export function readDaemonConfig(args: readonly string[], env: NodeJS.ProcessEnv): DaemonConfig {
-  const flags = Object.fromEntries(SETTINGS.map(({ flag }) => [flag, { type: 'string' as const }]));
-  const { values } = readArgs(args, {
+  const flags = Object.fromEntries(
+    SETTINGS.map(({ flag, means }) => [
+      flag,
+      { type: means === undefined ? ('string' as const) : ('boolean' as const) },
+    ]),
+  );
+  const { values } = readArgs('daemon', args, {
     ...flags,
     listen: { type: 'string', multiple: true },
     config: { type: 'string' },
   });
-  const given = values as Readonly<Record<string, string | undefined>>;
-  const all: Record<string, unknown> = given.config === undefined ? {} : readFile(given.config);
-  for (const { name, flag, read } of SETTINGS) {
+  const given = values as Readonly<Record<string, string | boolean | undefined>>;
+  const all: Record<string, unknown> = values.config === undefined ? {} : readFile(values.config);
+  for (const { name, flag, read, means } of SETTINGS) {
     // A text of the file is what the flag would be: '660', '1G', the name of a group.
     const value = given[flag] ?? all[name];
-    if (typeof value === 'string') all[name] = read(value, flag);
+    if (given[flag] === true) all[name] = means;
+    else if (typeof value === 'string' && read !== undefined) all[name] = read(value, flag);
   }
   if (values.listen !== undefined) all.listen = values.listen;
-  for (const needed of ['store', 'endpoint', 'listen']) {
-    if (all[needed] === undefined) throw new UsageError(`--${needed} is missing; see collector-queue daemon --help`);
+  const missing = ['listen', 'store', 'endpoint']
+    .filter((needed) => all[needed] === undefined)
+    .map((one) => `--${one}`);
+  if (missing.length > 0) {
+    const [last, ...others] = missing.reverse();
+    const list = others.length === 0 ? `${last} is` : `${others.reverse().join(', ')} and ${last} are`;
+    throw new UsageError(`${list} missing; see collector-queue daemon --help`);
   }
   return toConfig(all, env);
 }

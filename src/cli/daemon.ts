@@ -21,6 +21,7 @@ Clients
   --socket-group <group>      group of Unix sockets
   --token-env <name>          the variable with the token that TCP clients need
   --tls-cert, --tls-key <file>   TLS for TCP
+  --tcp-control               lets TCP clients give the commands of collector-queue spool although there is no token
   --max-frame <bytes>         longest line (1M)
   --max-connections <n>       (1000, or what ulimit -n allows)
   --max-connection-bytes, --max-total-bytes <bytes>   read and not answered (4M, 64M)
@@ -31,6 +32,7 @@ Clients
 
 Spool
   --capacity <n>, --max-bytes <bytes>   the most that it holds (10000000 events, 1G)
+  --dead-letter-capacity <n>            the most dead letters (1000000)
   --overflow dropNewest|dropOldest      what happens when it is full (dropNewest: new events are refused)
 
 Sending
@@ -41,6 +43,7 @@ Sending
   --request-timeout <ms>      (30000)
   --max-retry-delay <ms>      (5000)
   --max-retry-after <ms>      how much of a Retry-After is obeyed (3600000)
+  --no-split-refused          a request that is refused makes dead letters of all its events, not of the bad ones alone
 
 Running
   --health-port <port>        /health and /metrics on 127.0.0.1
@@ -73,7 +76,7 @@ class RunningDaemon {
     const isTerminal = terminal.stderr.isTTY === true;
     const format = this.#config.log ?? (isTerminal ? 'text' : 'json');
     const metrics = () => this.#daemon.getMetrics();
-    this.#status = isTerminal && format === 'text' ? new StatusLine(write, metrics) : undefined;
+    this.#status = isTerminal && format === 'text' ? new StatusLine(terminal.stderr, metrics) : undefined;
     this.#log = createLog(format, (text) => (this.#status === undefined ? write(text) : this.#status.above(text)));
     this.#daemon = new SpoolDaemon({ ...this.#config.options, logger: this.#log });
     this.#health = new HealthServer(metrics);
@@ -121,12 +124,17 @@ class RunningDaemon {
       let isStopping = false;
       for (const signal of ['SIGTERM', 'SIGINT'] as const) {
         process.on(signal, () => {
-          if (isStopping) process.exit(ExitCode.FAILED);
+          if (isStopping) this.#exitNow();
           isStopping = true;
           resolve(signal);
         });
       }
     });
+  }
+
+  #exitNow(): never {
+    this.#status?.stop();
+    process.exit(ExitCode.FAILED);
   }
 
   /** What concerns sending takes effect at once; the rest is for the next start. */

@@ -46,7 +46,13 @@ function version(): string {
 
 const { stdin, stdout, stderr, env } = process;
 // Who reads only the beginning, as head does, has got what was wanted.
-stdout.on('error', ({ code }: NodeJS.ErrnoException) => process.exit(code === 'EPIPE' ? ExitCode.OK : ExitCode.FAILED));
+stdout.on('error', ({ code, message }: NodeJS.ErrnoException) => {
+  if (code === 'EPIPE') process.exit(ExitCode.OK);
+  stderr.write(`collector-queue: standard output cannot be written: ${message}\n`);
+  process.exit(ExitCode.FAILED);
+});
+// A daemon outlives its terminal, and who reads its log.
+stderr.on('error', () => undefined);
 try {
   process.exitCode = await main(process.argv.slice(2), { stdin, stdout, stderr, env });
 } catch (error) {

@@ -1,20 +1,35 @@
 import { statSync } from 'node:fs';
+import { BottomLine, type Screen } from './bottom-line.ts';
 
 /** How often the bar is drawn anew. Milliseconds. */
 const INTERVAL = 100;
 const WIDTH = 30;
 
-/** A bar on a terminal, for a file of known size; a count for anything else; nothing where nobody looks. */
-export class Progress {
-  readonly #stream: NodeJS.WriteStream;
-  readonly #size: number | undefined;
-  #read = 0;
-  #shownAt = 0;
+/** What has become of the events so far. */
+export interface Counts {
+  readonly acknowledged: number;
+  readonly failed: number;
+}
 
-  constructor(stream: NodeJS.WriteStream, file: string) {
-    this.#stream = stream;
+/** On a terminal a bar, for a file of known size, or a count, for anything else; nothing where nobody looks. */
+export class Progress {
+  readonly #line: BottomLine | undefined;
+  readonly #screen: Screen;
+  readonly #size: number | undefined;
+  readonly #counts: Counts;
+  readonly #timer: NodeJS.Timeout | undefined;
+  #read = 0;
+
+  /** @param counts - looked at whenever it is drawn */
+  constructor(stream: Screen & { readonly isTTY?: boolean }, file: string, counts: Counts) {
+    this.#screen = stream;
+    this.#counts = counts;
     const found = file === '-' ? undefined : statSync(file, { throwIfNoEntry: false });
     this.#size = found?.isFile() === true ? found.size : undefined;
+    if (stream.isTTY !== true) return;
+    this.#line = new BottomLine(stream);
+    // Also while nothing is read, because the daemon takes its time.
+    this.#timer = setInterval(() => this.#show(), INTERVAL).unref();
   }
 
   /** So many more bytes were read. */
@@ -22,22 +37,32 @@ export class Progress {
     this.#read += bytes;
   }
 
-  show({ acknowledged, failed }: { readonly acknowledged: number; readonly failed: number }): void {
-    const now = performance.now();
-    if (this.#stream.isTTY !== true || now - this.#shownAt < INTERVAL) return;
-    this.#shownAt = now;
-    const failures = failed === 0 ? '' : `, ${failed} not acknowledged`;
-    this.#stream.write(`\r\u001b[K${this.#bar()}${acknowledged} events${failures}`);
+  /** A line, above the bar. */
+  tell(text: string): void {
+    if (this.#line === undefined) this.#screen.write(`${text}\n`);
+    else this.#line.above(`${text}\n`);
   }
 
   end(): void {
-    if (this.#stream.isTTY === true) this.#stream.write('\r\u001b[K');
+    clearInterval(this.#timer);
+    this.#line?.clear();
   }
 
-  #bar(): string {
+  #show(): void {
+    const { acknowledged, failed } = this.#counts;
+    const failures = failed === 0 ? '' : `, ${failed} not acknowledged`;
+    const events = `${acknowledged} events${failures}`;
+    this.#line?.show(this.#bar(events.length) + events);
+  }
+
+  /** As long as there is room for it, beside so many characters. */
+  #bar(others: number): string {
     if (this.#size === undefined || this.#size === 0) return '';
     const share = Math.min(1, this.#read / this.#size);
-    const full = Math.round(share * WIDTH);
-    return `[${'#'.repeat(full)}${' '.repeat(WIDTH - full)}] ${Math.round(share * 100)} %  `;
+    const percent = `${Math.round(share * 100)} %  `;
+    const width = Math.min(WIDTH, (this.#screen.columns || 80) - others - percent.length - 4);
+    if (width < 3) return percent;
+    const full = Math.round(share * width);
+    return `[${'#'.repeat(full)}${' '.repeat(width - full)}] ${percent}`;
   }
 }

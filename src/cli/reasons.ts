@@ -1,11 +1,12 @@
 import { CollectorQueueError, describeThrown, InvalidArgumentError, LifecycleError } from '../core/errors.ts';
-import { UsageError } from './command.ts';
+import { FailedError, UsageError } from './command.ts';
 
 /** What went wrong, a line each: the message of an error that was foreseen, the stack of any other. */
 export function reasonsOf(error: unknown): readonly string[] {
   if (error instanceof LifecycleError) return error.errors.flatMap(reasonsOf);
   const wasForeseen =
     error instanceof UsageError ||
+    error instanceof FailedError ||
     error instanceof InvalidArgumentError ||
     error instanceof CollectorQueueError ||
     isOfSystem(error) ||

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { askSpool, controlOf, DeadLetters, type SpoolAddress, type SpoolMetrics } from '../socket/index.ts';
 import { LevelEventStore, StoreLockedError } from '../store/index.ts';
@@ -16,9 +16,12 @@ export async function withSpool(
   address: SpoolAddress | undefined,
   use: (ask: Ask) => Promise<void>,
 ): Promise<void> {
+  if (address !== undefined && folder !== undefined) {
+    throw new UsageError('it is either --store, or a running daemon: --socket, or --host and --port');
+  }
   if (address !== undefined) return use((command, body) => askSpool(address, command, body));
   if (folder === undefined) throw new UsageError('--store or --socket is missing; see collector-queue spool --help');
-  if (!existsSync(join(folder, 'events'))) throw new UsageError(`--store ${folder}: there is no spool`);
+  checkFolder(folder);
   const events = new LevelEventStore(join(folder, 'events'), {
     capacity: Number.MAX_SAFE_INTEGER,
     maxBytes: Number.MAX_SAFE_INTEGER,
@@ -32,6 +35,17 @@ export async function withSpool(
   } finally {
     await events.close();
     await letters.close();
+  }
+}
+
+/** A store would be made where there is none. */
+function checkFolder(folder: string): void {
+  try {
+    statSync(join(folder, 'events'));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EACCES') throw new UsageError(`--store ${folder}: this user may not look into it (EACCES)`);
+    throw new UsageError(`--store ${folder}: there is no spool`);
   }
 }
 
@@ -58,6 +72,7 @@ async function offlineMetrics(events: LevelEventStore, letters: LevelEventStore)
     retried: 0,
     deadLettered: 0,
     deadLetters: letters.size,
+    deadLettersFull: letters.size >= letters.capacity || letters.bytes >= letters.maxBytes,
     dropped: 0,
     quarantined: events.quarantined + letters.quarantined,
     connections: 0,

@@ -24,7 +24,7 @@ export function describeStats(metrics: SpoolMetrics): string {
     ['events that wait', metrics.stored],
     ['bytes of them', metrics.storedBytes],
     ['age of the oldest', `${(metrics.oldestAge / 1_000).toFixed(1)} s`],
-    ['dead letters', metrics.deadLetters],
+    ['dead letters', metrics.deadLettersFull ? `${metrics.deadLetters}, full` : metrics.deadLetters],
     ['damaged records', metrics.quarantined],
     ['received', metrics.received],
     ['acknowledged', metrics.acknowledged],

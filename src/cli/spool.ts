@@ -1,12 +1,13 @@
 import { once } from 'node:events';
-import { createWriteStream } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { SpoolAddress, SpoolMetrics, VerifyReport } from '../socket/index.ts';
+import type { SpoolMetrics, VerifyReport } from '../socket/index.ts';
+import { ADDRESS_OPTIONS, ADDRESS_USAGE, addressOf } from './address.ts';
 import { type Command, ExitCode, readArgs, readWhole, type Terminal, UsageError } from './command.ts';
+import { exportLines } from './export.ts';
 import { type Ask, withSpool } from './spool-access.ts';
 import { describeEntry, describeStats, type Entry } from './spool-text.ts';
 
-const USAGE = `collector-queue spool <command> (--store <folder> | --socket <path> | --host <host> --port <port>) [options]
+const USAGE = `collector-queue spool <command> (--socket <path> | --port <port> | --store <folder>) [options]
 
 Looks into a spool: that of a running daemon through its socket, or a folder that no daemon has open.
 
@@ -23,15 +24,17 @@ Looks into a spool: that of a running daemon through its socket, or a folder tha
   --out <file>         export into a file, which must not exist
   --follow             go on until interrupted
   --json               answers as JSON
-  --token-env <name>   the variable with the token that the daemon wants
+
+Where the spool is
+${ADDRESS_USAGE}\
+  --store <folder>     the folder, if no daemon has it open
+
+The exit code is 1 if it failed, 2 if the command line is wrong.
 `;
 
 const OPTIONS = {
   store: { type: 'string' },
-  socket: { type: 'string' },
-  host: { type: 'string' },
-  port: { type: 'string' },
-  'token-env': { type: 'string' },
+  ...ADDRESS_OPTIONS,
   events: { type: 'boolean', default: false },
   limit: { type: 'string' },
   raw: { type: 'boolean', default: false },
@@ -51,7 +54,7 @@ export const spool: Command = {
   summary: 'look into a spool: ls, tail, export, redrive, verify, stats',
   usage: USAGE,
   run: async (args, terminal) => {
-    const { values, positionals } = readArgs(args, OPTIONS, true);
+    const { values, positionals } = readArgs('spool', args, OPTIONS, true);
     const [name, ...rest] = positionals;
     const run = name !== undefined && Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
     if (run === undefined || rest.length > 0) {
@@ -65,24 +68,17 @@ export const spool: Command = {
   },
 };
 
-/** Undefined for a folder. */
-export function addressOf(
-  values: { readonly [name in 'socket' | 'host' | 'port' | 'token-env']?: string | undefined },
-  env: NodeJS.ProcessEnv,
-): SpoolAddress | undefined {
-  const { socket, host, port, 'token-env': variable } = values;
-  const token = variable === undefined ? undefined : env[variable];
-  if (variable !== undefined && !token)
-    throw new UsageError(`--token-env: the environment has no ${variable}, or an empty one`);
-  if (socket !== undefined) return { path: socket, token };
-  if (port !== undefined) return { host, port: readWhole('port', port, { min: 1, max: 65_535 }), token };
-  if (host !== undefined) throw new UsageError('--host needs a --port');
-  return undefined;
-}
+const NOTHING_WAITS = 'no events wait\n';
+const NO_LETTERS = 'there are no dead letters; --events shows what waits\n';
 
 async function ls(ask: Ask, values: Values, terminal: Terminal): Promise<number> {
   const limit = readWhole('limit', values.limit, { min: 1 }) ?? 100;
-  for await (const entry of entriesOf(ask, values, { limit })) await show(entry, values, terminal);
+  let count = 0;
+  for await (const entry of entriesOf(ask, values, { limit })) {
+    await show(entry, values, terminal);
+    count++;
+  }
+  if (count === 0 && terminal.stderr.isTTY) terminal.stderr.write(values.events ? NOTHING_WAITS : NO_LETTERS);
   return ExitCode.OK;
 }
 
@@ -102,20 +98,19 @@ async function tail(ask: Ask, values: Values, terminal: Terminal): Promise<numbe
   return ExitCode.OK;
 }
 
-async function exportAll(ask: Ask, values: Values, { stdout }: Terminal): Promise<number> {
+async function exportAll(ask: Ask, values: Values, terminal: Terminal): Promise<number> {
   const limit = readWhole('limit', values.limit, { min: 1 });
-  const out = values.out === undefined ? stdout : createWriteStream(values.out, { flags: 'wx', flush: true });
-  if (out !== stdout) await once(out, 'open');
-  for await (const { event, ...rest } of entriesOf(ask, values, limit === undefined ? {} : { limit })) {
-    const letter = !values.events && isLetter(event) ? event : { event };
-    const line = values.raw ? letter.event : { ...rest, ...letter };
-    if (!out.write(`${JSON.stringify(line)}\n`)) await once(out, 'drain');
-  }
-  if (out !== stdout) {
-    out.end();
-    await once(out, 'close');
-  }
+  const lines = linesOf(entriesOf(ask, values, limit === undefined ? {} : { limit }), values);
+  const count = await exportLines(lines, values.out, terminal);
+  if (values.out !== undefined && terminal.stderr.isTTY) terminal.stderr.write(`${count} events in ${values.out}\n`);
   return ExitCode.OK;
+}
+
+async function* linesOf(entries: AsyncIterable<Entry>, { events, raw }: Values): AsyncGenerator<string, void> {
+  for await (const { event, ...rest } of entries) {
+    const letter = !events && isLetter(event) ? event : { event };
+    yield JSON.stringify(raw ? letter.event : { ...rest, ...letter });
+  }
 }
 
 async function redrive(ask: Ask, values: Values, { stdout }: Terminal): Promise<number> {

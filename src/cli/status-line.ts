@@ -1,50 +1,45 @@
 import type { SpoolMetrics } from '../socket/index.ts';
+import { BottomLine, type Screen } from './bottom-line.ts';
 
 /** How often it is written anew. Milliseconds. */
 const INTERVAL = 1_000;
 
-/** A line at the bottom of a terminal that shows how the spool is doing; log lines scroll by above it. */
+/** Shows at the bottom of a terminal how the spool is doing; log lines scroll by above it. */
 export class StatusLine {
-  readonly #write: (text: string) => void;
+  readonly #line: BottomLine;
   readonly #metrics: () => Promise<SpoolMetrics>;
   #timer: NodeJS.Timeout | undefined = undefined;
   #before: { readonly at: number; readonly metrics: SpoolMetrics } | undefined = undefined;
-  #shown = '';
 
-  constructor(write: (text: string) => void, metrics: () => Promise<SpoolMetrics>) {
-    this.#write = write;
+  constructor(screen: Screen, metrics: () => Promise<SpoolMetrics>) {
+    this.#line = new BottomLine(screen);
     this.#metrics = metrics;
   }
 
   start(): void {
     this.#timer = setInterval(() => void this.#refresh(), INTERVAL);
     this.#timer.unref();
+    void this.#refresh();
   }
 
+  /** The line is gone, and does not come back. */
   stop(): void {
     clearInterval(this.#timer);
-    this.#clear();
-    this.#shown = '';
+    this.#timer = undefined;
+    this.#line.clear();
   }
 
   /** A line of the log, above. */
   above(text: string): void {
-    this.#clear();
-    this.#write(text + this.#shown);
+    this.#line.above(text);
   }
 
   async #refresh(): Promise<void> {
     const metrics = await this.#metrics().catch(() => undefined);
     if (metrics === undefined || this.#timer === undefined) return;
     const at = performance.now();
-    this.#clear();
-    this.#shown = describeMetrics(metrics, this.#before && { ...this.#before.metrics }, at - (this.#before?.at ?? at));
+    this.#line.show(describeMetrics(metrics, this.#before?.metrics, at - (this.#before?.at ?? at)));
     this.#before = { at, metrics };
-    this.#write(this.#shown);
-  }
-
-  #clear(): void {
-    if (this.#shown !== '') this.#write('\r\u001b[K');
   }
 }
 
@@ -59,7 +54,7 @@ export function describeMetrics(now: SpoolMetrics, before: SpoolMetrics | undefi
     `oldest ${(now.oldestAge / 1_000).toFixed(1)} s`,
     `${now.connections} connections`,
   ];
-  if (now.deadLetters > 0) parts.push(`${now.deadLetters} dead letters`);
+  if (now.deadLetters > 0) parts.push(`${now.deadLetters} dead letters${now.deadLettersFull ? ', full' : ''}`);
   if (now.retryDelay > 0) parts.push(`trying again in ${(now.retryDelay / 1_000).toFixed(1)} s`);
   return parts.join(' │ ');
 }

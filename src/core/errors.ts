@@ -36,6 +36,7 @@ export const ErrorCode = {
   HTTP_REQUEST: 'CQ_HTTP_REQUEST',
   SPOOL_REFUSED: 'CQ_SPOOL_REFUSED',
   SPOOL_TIMEOUT: 'CQ_SPOOL_TIMEOUT',
+  SPOOL_UNREACHABLE: 'CQ_SPOOL_UNREACHABLE',
   LISTEN: 'CQ_LISTEN',
 } as const;
 export type ErrorCode = (typeof ErrorCode)[keyof typeof ErrorCode];

@@ -7,6 +7,7 @@ import type { Backoff } from './backoff.ts';
 import type { Deliveries } from './deliveries.ts';
 import { HttpStatusError } from './errors.ts';
 import type { Counters } from './metrics.ts';
+import { Parting } from './parting.ts';
 import type { Reporter } from './reporter.ts';
 import { type BuiltRequest, RequestBuilder } from './request-builder.ts';
 import { parseRetryAfter } from './retry-after.ts';
@@ -38,6 +39,8 @@ export interface Consignment {
 /** A request that can be tried: one with events in it. */
 interface Trial {
   readonly consignment: Consignment;
+  /** Of the batch. */
+  readonly parting: Parting;
   readonly request: Request;
   readonly events: Events;
   /** How many events of the batch were sent before. */
@@ -76,6 +79,8 @@ export class Courier {
   readonly #transport: Transport;
   /** Each request takes one, if there is a limit to how many may begin. */
   readonly #turns: PQueue | undefined = undefined;
+  /** Whether parting what is refused has come to nothing, and no request was taken since. */
+  #isPartingVain = false;
 
   constructor(parts: CourierParts) {
     const { rateLimit } = parts.settings;
@@ -90,6 +95,8 @@ export class Courier {
   /** Never rejects. */
   async deliver(consignment: Consignment): Promise<Left> {
     const { stop } = consignment;
+    const { splitRefused } = this.#parts.settings;
+    const parting = new Parting(splitRefused && !this.#isPartingVain ? consignment.events.length : 0);
     let parts: Events[] = [consignment.events];
     let sentBefore = 0;
     let failed = false;
@@ -98,13 +105,14 @@ export class Courier {
       if (stop.aborted || this.#parts.backoff.remaining > 0) break;
       const [part = [], ...others] = parts;
       const built = this.builder.build(part);
-      const outcome = await this.#tryOne(consignment, built, sentBefore);
+      const outcome = await this.#tryOne({ consignment, parting, sentBefore }, built);
       failed = outcome.failed;
       sentBefore += outcome.sent;
       parts = [...outcome.again, built.rest, ...others].filter((some) => some.length > 0);
       // What was too much for one request goes with those that wait, rather than in a small one of its own.
       if (parts.length === 1 && parts[0] === built.rest) break;
     }
+    if (parting.isUsedUp && sentBefore === 0) this.#isPartingVain = true;
     const left = parts.flat();
     if (left.length > 0) await this.release(consignment, left);
     return { left: left.length, failed };
@@ -120,10 +128,12 @@ export class Courier {
     await this.#turns?.add(() => undefined, { signal }).catch(() => undefined);
   }
 
-  async #tryOne(consignment: Consignment, built: BuiltRequest, sentBefore: number): Promise<Outcome> {
+  async #tryOne(
+    of: Pick<Trial, 'consignment' | 'parting' | 'sentBefore'>,
+    { request, events, unsendable }: BuiltRequest,
+  ): Promise<Outcome> {
     const { settings, backoff } = this.#parts;
-    const { request, events, unsendable } = built;
-    const trial = { consignment, events, sentBefore, startedAt: settings.clock.now(), round: backoff.round };
+    const trial = { ...of, events, startedAt: settings.clock.now(), round: backoff.round };
     for (const [at, [event, reason]] of unsendable.entries()) {
       const outcome = await this.#refuse({ ...trial, events: [event] }, reason, undefined);
       const untried = unsendable.slice(at + 1).map(([one]) => one);
@@ -154,6 +164,7 @@ export class Courier {
     const again = verdict === 'retry' || (verdict === 'tooLarge' && willRetry(status, retryCodes));
     const error = new HttpStatusError(status, again);
     if (verdict === 'tooLarge' && trial.events.length > 1) return this.#halve(trial, error);
+    if (verdict === 'refused' && trial.parting.allows(status, trial.events.length)) return this.#halve(trial, error);
     if (!again) return this.#refuse(trial, error, status);
     return this.#failed(trial, error, status, parseRetryAfter(retryAfter, clock.wall(), maxRetryAfter));
   }
@@ -162,6 +173,7 @@ export class Courier {
     const { settings, backoff, counters, deliveries, reporter } = this.#parts;
     const attempt = backoff.failures + 1;
     backoff.succeeded(round);
+    this.#isPartingVain = false;
     counters.sent += events.length;
     await this.#remove(consignment, events);
     deliveries.succeeded(events, status);
@@ -169,7 +181,7 @@ export class Courier {
     return { ...DONE, sent: events.length };
   }
 
-  /** Half of it may be small enough. */
+  /** Half of it may be small enough, or without the event that is to blame. */
   #halve({ events, sentBefore }: Trial, error: HttpStatusError): Outcome {
     const attempt = this.#parts.backoff.failures + 1;
     this.#parts.reporter.failed(sentBefore, events, {

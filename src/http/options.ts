@@ -91,6 +91,13 @@ export interface HttpEmitterOptions {
    */
   readonly customRetryCodes?: Readonly<Record<number, boolean>> | undefined;
   /**
+   * Whether a request of several events that is refused for what is in it (400, 422) is tried again in halves, so that the
+   * events that are to blame become dead letters alone. At most 8 × log2(n) more requests for a batch of n; then what is
+   * refused stays together. An answer that concerns the whole endpoint (401, 403, 410) never splits.
+   * @default false
+   */
+  readonly splitRefused?: boolean | undefined;
+  /**
    * Where events wait. It is opened, but never closed, by the emitter; what it holds already is sent too. It must not
    * serve anything else that takes from it.
    * @default a `MemoryEventStore` of `bufferCapacity`

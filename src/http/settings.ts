@@ -30,6 +30,7 @@ export interface HttpEmitterSettings {
   readonly maxRetryAfter: number;
   readonly bufferCapacity: number;
   readonly retryCodes: ReadonlyMap<number, boolean>;
+  readonly splitRefused: boolean;
   readonly eventStore: EventStore | undefined;
   readonly onSuccess: HttpEmitterOptions['onSuccess'];
   readonly onFailure: HttpEmitterOptions['onFailure'];
@@ -61,6 +62,7 @@ const NAMES = [
   'maxRetryAfter',
   'bufferCapacity',
   'customRetryCodes',
+  'splitRefused',
   'eventStore',
   'onSuccess',
   'onFailure',
@@ -87,6 +89,7 @@ export function resolveOptions(endpoint: string, options: HttpEmitterOptions): H
     maxRetryAfter = 3_600_000,
     byteLimit = Number.POSITIVE_INFINITY,
     concurrency = 1,
+    splitRefused = false,
     clock = systemClock,
     fetch = globalThis.fetch,
   } = options;
@@ -110,6 +113,7 @@ export function resolveOptions(endpoint: string, options: HttpEmitterOptions): H
     maxRetryAfter: checkTimer(name('maxRetryAfter'), maxRetryAfter, 0),
     bufferCapacity,
     retryCodes: resolveRetryCodes(options, warnings),
+    splitRefused: checkBoolean(name('splitRefused'), splitRefused),
     eventStore,
     onSuccess,
     onFailure,

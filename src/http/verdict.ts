@@ -20,3 +20,11 @@ export function verdictOn(status: number, custom: ReadonlyMap<number, boolean>):
 export function willRetry(status: number, custom: ReadonlyMap<number, boolean>): boolean {
   return custom.get(status) ?? (status !== TOO_LARGE && !PERMANENT.has(status));
 }
+
+/** The refusals that a single event can be to blame for; the others concern whatever is sent there. */
+const OF_CONTENT: ReadonlySet<number> = new Set([400, 422]);
+
+/** Whether, of several events that were refused with this answer, some may be taken alone. */
+export function mayPart(status: number): boolean {
+  return OF_CONTENT.has(status);
+}

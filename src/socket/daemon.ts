@@ -4,16 +4,16 @@ import { Collector } from '../core/collector.ts';
 import { QueueClosedError } from '../core/errors.ts';
 import { Payload } from '../core/payload.ts';
 import { CollectorQueue } from '../core/queue.ts';
-import type { Clock, Timer } from '../schedule/clock.ts';
+import type { Clock } from '../schedule/clock.ts';
 import { settlesWithin } from '../schedule/time-limit.ts';
 import { LevelEventStore } from '../store/index.ts';
-import { Clients } from './clients.ts';
+import { ClientMemory } from './client-memory.ts';
 import { controlOf } from './control.ts';
 import { DeadLetters } from './dead-letters.ts';
 import { Forwarder } from './forwarder.ts';
 import { newTally, type SpoolBatch } from './lane.ts';
 import type { ListenAddress } from './listen-address.ts';
-import { forgetClients, markOf, readClients } from './marks.ts';
+import { markOf } from './marks.ts';
 import type { SpoolMetrics } from './metrics.ts';
 import {
   type ForwardOptions,
@@ -26,9 +26,6 @@ import { SpoolServer } from './spool-server.ts';
 
 /** How it goes on after a delivery that failed during the stop. Milliseconds. */
 const LAST_TRIES = 500;
-
-/** How often clients are forgotten, at least. Milliseconds. */
-const FORGETTING = 3_600_000;
 
 /**
  * Takes events from the processes of a machine over sockets, keeps them durably, and sends them in batches over HTTP.
@@ -45,20 +42,21 @@ export class SpoolDaemon {
   readonly #tally = newTally();
   readonly #forwarder: Forwarder;
   #dropped = 0;
-  #clients: Clients | undefined = undefined;
+  readonly #clients: ClientMemory;
   #server: SpoolServer | undefined = undefined;
-  #forgetting: Timer | undefined = undefined;
   #startedAt = 0;
   #stopping: Promise<StopReport> | undefined = undefined;
 
   /** @throws {@link InvalidArgumentError} for an option that is wrong. */
   constructor(options: SpoolDaemonOptions) {
     this.#settings = resolveDaemonOptions(options);
-    const { eventsPath, deadLettersPath, capacity, maxBytes, overflow, logger, clock } = this.#settings;
+    const { eventsPath, deadLettersPath, capacity, maxBytes, overflow, clientTtl, logger, clock } = this.#settings;
+    const { deadLetterCapacity } = this.#settings;
     const logging = logger === undefined ? { clock } : { logger, clock };
     this.#events = new LevelEventStore(eventsPath, { capacity, maxBytes, overflow, ...logging });
-    this.#deadStore = new LevelEventStore(deadLettersPath, logging);
-    this.#deadLetters = new DeadLetters(this.#deadStore);
+    this.#deadStore = new LevelEventStore(deadLettersPath, { capacity: deadLetterCapacity, ...logging });
+    this.#deadLetters = new DeadLetters(this.#deadStore, logger);
+    this.#clients = new ClientMemory(this.#events, clock, clientTtl);
     this.#events.onDrop(() => this.#dropped++);
     const { endpoint, forward } = this.#settings;
     const parts = { events: this.#events, deadLetters: this.#deadLetters, clock, logger };
@@ -85,7 +83,7 @@ export class SpoolDaemon {
       await this.#queue.shutDownQueue();
       throw error;
     }
-    this.#forgetLater();
+    this.#clients.start();
     this.#startedAt = clock.now();
   }
 
@@ -120,6 +118,7 @@ export class SpoolDaemon {
       storedBytes: this.#events.bytes,
       oldestAge: oldest === undefined ? 0 : Math.max(0, clock.wall() - oldest),
       deadLetters: this.#deadLetters.size,
+      deadLettersFull: this.#deadLetters.isFull,
       dropped: this.#dropped,
       quarantined: this.#events.quarantined,
       connections: this.#server?.connections ?? 0,
@@ -160,35 +159,14 @@ export class SpoolDaemon {
 
   async #listen(): Promise<SpoolServer> {
     const commit = (batch: SpoolBatch): Promise<Result<unknown, Error>> => this.#commit(batch);
-    const { known, old } = await readClients(this.#events, this.#rememberedSince());
-    await forgetClients(this.#events, old);
-    this.#clients = new Clients(commit, known, this.#tally);
     const server = new SpoolServer(this.#settings, {
-      clients: this.#clients,
+      clients: await this.#clients.recall(commit, this.#tally),
       commit,
       control: controlOf({ events: this.#events, deadLetters: this.#deadLetters, metrics: () => this.getMetrics() }),
       tally: this.#tally,
     });
     await server.listen();
     return server;
-  }
-
-  #rememberedSince(): number {
-    const { clock, clientTtl } = this.#settings;
-    return clock.wall() - clientTtl;
-  }
-
-  #forgetLater(): void {
-    const { clock, clientTtl } = this.#settings;
-    const forget = (): void => void this.#forgetOldClients().then(() => this.#forgetLater());
-    this.#forgetting = clock.setTimer(forget, Math.min(FORGETTING, clientTtl), true);
-  }
-
-  /** Those that are present are spared; those that never sent anything are forgotten with the rest. */
-  async #forgetOldClients(): Promise<void> {
-    if (this.#stopping !== undefined) return;
-    const { known } = await readClients(this.#events, this.#rememberedSince());
-    await forgetClients(this.#events, this.#clients?.forgetAllBut(new Set(known.keys())) ?? []);
   }
 
   async #commit(batch: SpoolBatch): Promise<Result<unknown, Error>> {
@@ -199,7 +177,7 @@ export class SpoolDaemon {
   async #stop(timeout: number): Promise<StopReport> {
     const { clock } = this.#settings;
     const deadline = clock.now() + timeout;
-    this.#forgetting?.cancel();
+    this.#clients.stop();
     await this.#server?.close();
     await this.#sendRest(deadline);
     await this.#queue.shutDownQueue();

@@ -1,6 +1,7 @@
+import type { Logger } from '../core/log.ts';
 import type { EmitterEvent } from '../emitter/index.ts';
 import { HttpStatusError } from '../http/index.ts';
-import type { LevelEventStore, ListedEvent, ListOptions } from '../store/index.ts';
+import { type LevelEventStore, type ListedEvent, type ListOptions, StoreFullError } from '../store/index.ts';
 
 /** An event that the endpoint refused for good, as it stands in the store of dead letters. */
 export interface SpooledDeadLetter {
@@ -17,9 +18,17 @@ const CHUNK = 500;
 /** Keeps what will not be sent any more, until somebody looks at it. */
 export class DeadLetters {
   readonly #store: LevelEventStore;
+  readonly #logger: Logger | undefined;
+  #isFull = false;
 
-  constructor(store: LevelEventStore) {
+  constructor(store: LevelEventStore, logger?: Logger) {
     this.#store = store;
+    this.#logger = logger;
+  }
+
+  /** Whether the last that came found no room, and none has left since. */
+  get isFull(): boolean {
+    return this.#isFull;
   }
 
   get size(): number {
@@ -31,6 +40,7 @@ export class DeadLetters {
     const status = error instanceof HttpStatusError ? { status: error.status } : {};
     const letters = events.map((event): SpooledDeadLetter => ({ event, reason: error.message, ...status }));
     const stored = await this.#store.addAll(letters as unknown as EmitterEvent[]);
+    this.#notice(stored.isErr() && stored.error instanceof StoreFullError);
     if (stored.isErr()) throw stored.error;
   }
 
@@ -73,8 +83,25 @@ export class DeadLetters {
     const ids = letters.map(({ id }) => id);
     const events = letters.map(({ event }) => (event as unknown as SpooledDeadLetter).event);
     const stored = await spool.addAll(events);
-    if (stored.isOk()) return this.#store.ack(ids);
+    if (stored.isOk()) {
+      await this.#store.ack(ids);
+      if (ids.length > 0) this.#notice(false);
+      return;
+    }
     await this.#store.release(ids);
     throw stored.error;
+  }
+
+  /** Says once that it is full, and once that it is not any more. */
+  #notice(isFull: boolean): void {
+    if (isFull === this.#isFull) return;
+    this.#isFull = isFull;
+    const fields = { deadLetters: this.size };
+    if (isFull)
+      this.#logger?.error(
+        fields,
+        'no room for more dead letters: what is refused is held in the spool, and holds up the rest',
+      );
+    else this.#logger?.info(fields, 'there is room for dead letters again');
   }
 }

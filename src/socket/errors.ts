@@ -20,6 +20,17 @@ export class SpoolTimeoutError extends CollectorQueueError {
   override readonly retryable: boolean = true;
 }
 
+/** There is no connection to the spool daemon; the message says why. Retryable where that may pass by itself. */
+export class SpoolUnreachableError extends CollectorQueueError {
+  readonly code: ErrorCode = ErrorCode.SPOOL_UNREACHABLE;
+  override readonly retryable: boolean;
+
+  constructor(message: string, retryable: boolean, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.retryable = retryable;
+  }
+}
+
 /** The daemon could not listen where it should; the message says why. */
 export class ListenError extends CollectorQueueError {
   readonly code: ErrorCode = ErrorCode.LISTEN;

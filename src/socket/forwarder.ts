@@ -35,7 +35,9 @@ export class Forwarder {
   #destination: Destination;
   #emitter: HttpEmitter | undefined = undefined;
   /** What emitters before the present one have done. */
-  #earlier = { sent: 0, retried: 0, deadLettered: 0 };
+  #earlier = { sent: 0, deadLettered: 0 };
+  /** Requests of all of them whose events are tried again. */
+  #retried = 0;
   /** Changes follow one another. */
   #changing: Promise<void> = Promise.resolve();
 
@@ -46,10 +48,10 @@ export class Forwarder {
   }
 
   get metrics(): ForwarderMetrics {
-    const { sent = 0, failedRequests = 0, deadLettered = 0, retryDelay = 0 } = this.#emitter?.getMetrics() ?? {};
+    const { sent = 0, deadLettered = 0, retryDelay = 0 } = this.#emitter?.getMetrics() ?? {};
     return {
       sent: this.#earlier.sent + sent,
-      retried: this.#earlier.retried + failedRequests,
+      retried: this.#retried,
       deadLettered: this.#earlier.deadLettered + deadLettered,
       retryDelay,
     };
@@ -86,8 +88,8 @@ export class Forwarder {
 
   async #end(): Promise<void> {
     await this.#emitter?.close({ timeout: 0 });
-    const { sent, retried, deadLettered } = this.metrics;
-    this.#earlier = { sent, retried, deadLettered };
+    const { sent, deadLettered } = this.metrics;
+    this.#earlier = { sent, deadLettered };
     this.#emitter = undefined;
   }
 
@@ -100,6 +102,9 @@ export class Forwarder {
       eventStore: events,
       // What was thrown out for want of room is counted; kept there, it would take the room all the same.
       deadLetter: (letters, reason) => (reason instanceof DroppedError ? undefined : deadLetters.bury(letters, reason)),
+      onFailure: (_sent, _events, { willRetry }) => {
+        if (willRetry) this.#retried++;
+      },
       clock,
       ...(logger === undefined ? {} : { logger }),
     });

@@ -56,8 +56,10 @@ export class HealthServer {
       return { status: 200, type: 'text/plain; version=0.0.4', body: prometheusText(await this.#metrics()) };
     }
     if (path !== '/health') return { status: 404, type: 'text/plain', body: 'there are /health and /metrics\n' };
-    const status = this.#isStopping ? 'stopping' : 'ok';
-    const body = `${JSON.stringify({ status, ...(await this.#metrics()) })}\n`;
+    const metrics = await this.#metrics();
+    // Blocked is no reason to be started anew: that would help nothing.
+    const running = metrics.deadLettersFull ? 'blocked' : 'ok';
+    const body = `${JSON.stringify({ status: this.#isStopping ? 'stopping' : running, ...metrics })}\n`;
     return { status: this.#isStopping ? 503 : 200, type: 'application/json', body };
   }
 }

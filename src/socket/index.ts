@@ -25,10 +25,10 @@ export {
   type SocketFlushOptions,
 } from './client/index.ts';
 export { type Control, controlOf, type SpoolStores, type VerifyReport } from './control.ts';
-export { askSpool, type SpoolAddress } from './control-client.ts';
+export { askSpool, greetSpool, type SpoolAddress } from './control-client.ts';
 export { SpoolDaemon, type StopReport } from './daemon.ts';
 export { DeadLetters, type SpooledDeadLetter } from './dead-letters.ts';
-export { ListenError, SpoolRefusedError, SpoolTimeoutError } from './errors.ts';
+export { ListenError, SpoolRefusedError, SpoolTimeoutError, SpoolUnreachableError } from './errors.ts';
 export { HealthServer } from './health.ts';
 export { type ListenAddress, nameOf as listenAddressName, parseListenAddress } from './listen-address.ts';
 export { prometheusText, type SpoolMetrics } from './metrics.ts';

@@ -14,12 +14,14 @@ export interface SpoolMetrics {
   readonly oldestAge: number;
   /** Events that the endpoint took. */
   readonly sent: number;
-  /** Requests that failed; their events are tried again, unless they were refused for good. */
+  /** Requests that failed, and whose events are tried again, at once in halves or later. */
   readonly retried: number;
   /** Events that the endpoint refused for good, since the start. */
   readonly deadLettered: number;
   /** Dead letters that are kept now. */
   readonly deadLetters: number;
+  /** Whether there was no room for more of them: then what is refused stays in the spool, and is tried again. */
+  readonly deadLettersFull: boolean;
   /** Events that were thrown out because the spool was full. */
   readonly dropped: number;
   /** Records that were found damaged. */
@@ -39,9 +41,10 @@ const HELP: Readonly<Record<keyof SpoolMetrics, readonly [name: string, type: 'c
   storedBytes: ['stored_bytes', 'gauge', 'Bytes of events in the spool'],
   oldestAge: ['oldest_event_age_seconds', 'gauge', 'Age of the oldest event in the spool'],
   sent: ['sent_events_total', 'counter', 'Events that the endpoint took'],
-  retried: ['retried_requests_total', 'counter', 'Requests that failed, tried again or refused for good'],
+  retried: ['retried_requests_total', 'counter', 'Requests that failed and whose events are tried again'],
   deadLettered: ['dead_lettered_events_total', 'counter', 'Events that the endpoint refused for good'],
   deadLetters: ['dead_letters', 'gauge', 'Dead letters that are kept'],
+  deadLettersFull: ['dead_letters_full', 'gauge', '1 if there is no room for more dead letters, else 0'],
   dropped: ['dropped_events_total', 'counter', 'Events that were thrown out because the spool was full'],
   quarantined: ['quarantined_records', 'gauge', 'Records that were found damaged'],
   connections: ['connections', 'gauge', 'Connections of clients'],
@@ -54,7 +57,8 @@ export function prometheusText(metrics: SpoolMetrics): string {
   const lines = (Object.keys(HELP) as (keyof SpoolMetrics)[]).flatMap((field) => {
     const [name, type, help] = HELP[field];
     const full = `collector_queue_spool_${name}`;
-    const value = name.endsWith('_seconds') ? metrics[field] / 1_000 : metrics[field];
+    const figure = Number(metrics[field]);
+    const value = name.endsWith('_seconds') ? figure / 1_000 : figure;
     return [`# HELP ${full} ${help}.`, `# TYPE ${full} ${type}`, `${full} ${value}`];
   });
   return `${lines.join('\n')}\n`;

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import {
   CLOCK_METHODS,
+  checkBoolean,
   checkInteger,
   checkMethods,
   checkName,
@@ -31,6 +32,7 @@ export type ForwardOptions = Pick<
   | 'maxRetryDelay'
   | 'maxRetryAfter'
   | 'customRetryCodes'
+  | 'splitRefused'
   | 'concurrency'
   | 'rateLimit'
   | 'flushInterval'
@@ -50,7 +52,8 @@ export interface SpoolDaemonOptions {
   readonly listen: readonly string[];
   /**
    * How events are sent.
-   * @default batches of 100, 4 requests at once, sent at the latest after 200 ms, tried again after at most 5,000 ms
+   * @default batches of 100, 4 requests at once, sent at the latest after 200 ms, tried again after at most 5,000 ms;
+   * split where they are refused
    */
   readonly forward?: ForwardOptions | undefined;
   /**
@@ -62,6 +65,11 @@ export interface SpoolDaemonOptions {
   readonly socketGroup?: number | undefined;
   /** What clients over TCP must say in their hello. Needed where other machines can connect. */
   readonly token?: string | undefined;
+  /**
+   * Lets clients over TCP give the commands of operators although there is no token: list events, redrive dead letters.
+   * @default false
+   */
+  readonly tcpControl?: boolean | undefined;
   /** Speaks TLS over TCP, with this certificate. */
   readonly certificate?: Certificate | undefined;
   /**
@@ -74,6 +82,11 @@ export interface SpoolDaemonOptions {
    * @default 1_073_741_824, which is 1 GiB
    */
   readonly maxBytes?: number | undefined;
+  /**
+   * The most dead letters. When there are so many, what is refused stays in the spool, and holds up the rest.
+   * @default 1_000_000
+   */
+  readonly deadLetterCapacity?: number | undefined;
   /**
    * What becomes of events for which there is no room: they are refused, or the oldest are thrown out.
    * @default 'dropNewest'
@@ -136,9 +149,11 @@ export interface SpoolDaemonSettings {
   readonly forward: ForwardOptions;
   readonly sharing: SocketSharing;
   readonly token: string | undefined;
+  readonly tcpControl: boolean;
   readonly certificate: Certificate | undefined;
   readonly capacity: number;
   readonly maxBytes: number;
+  readonly deadLetterCapacity: number;
   readonly overflow: StoreOverflow;
   readonly limits: SpoolLimits;
   readonly clientTtl: number;
@@ -156,9 +171,11 @@ const NAMES = [
   'socketMode',
   'socketGroup',
   'token',
+  'tcpControl',
   'certificate',
   'capacity',
   'maxBytes',
+  'deadLetterCapacity',
   'overflow',
   'maxFrame',
   'maxConnections',
@@ -173,15 +190,21 @@ const NAMES = [
 ] as const satisfies readonly (keyof SpoolDaemonOptions)[];
 
 /** What a spool wants of its emitter, where the user says nothing else. */
-const FORWARD: ForwardOptions = { batchSize: 100, concurrency: 4, flushInterval: 200, maxRetryDelay: 5_000 };
+const FORWARD: ForwardOptions = {
+  batchSize: 100,
+  concurrency: 4,
+  flushInterval: 200,
+  maxRetryDelay: 5_000,
+  splitRefused: true,
+};
 
 const WEEK = 7 * 24 * 60 * 60_000;
 
 /** @throws {@link InvalidArgumentError} for the first that is wrong. */
 export function resolveDaemonOptions(options: SpoolDaemonOptions): SpoolDaemonSettings {
   checkOptions<SpoolDaemonOptions>(OWNER, options, NAMES);
-  const { overflow = StoreOverflow.DROP_NEWEST, clientTtl = WEEK, clock = systemClock } = options;
-  const { capacity = 10_000_000, maxBytes = 2 ** 30, logger } = options;
+  const { overflow = StoreOverflow.DROP_NEWEST, clientTtl = WEEK, tcpControl = false, clock = systemClock } = options;
+  const { capacity = 10_000_000, maxBytes = 2 ** 30, deadLetterCapacity = 1_000_000, logger } = options;
   const store = checkName(name('store'), options.store);
   if (logger !== undefined) checkMethods(name('logger'), logger, LOGGER_METHODS);
   return Object.freeze({
@@ -192,9 +215,11 @@ export function resolveDaemonOptions(options: SpoolDaemonOptions): SpoolDaemonSe
     forward: resolveForward(options.forward),
     sharing: resolveSharing(options),
     token: options.token === undefined ? undefined : checkName(name('token'), options.token),
+    tcpControl: checkBoolean(name('tcpControl'), tcpControl),
     certificate: resolveCertificate(options.certificate),
     capacity: checkInteger(name('capacity'), capacity, { min: 1 }),
     maxBytes: checkInteger(name('maxBytes'), maxBytes, { min: 1 }),
+    deadLetterCapacity: checkInteger(name('deadLetterCapacity'), deadLetterCapacity, { min: 1 }),
     overflow: checkOneOf(name('overflow'), overflow, Object.values(StoreOverflow)),
     limits: resolveLimits(options),
     clientTtl: checkInteger(name('clientTtl'), clientTtl, { min: 1 }),
@@ -223,6 +248,7 @@ const FORWARD_NAMES = [
   'maxRetryDelay',
   'maxRetryAfter',
   'customRetryCodes',
+  'splitRefused',
   'concurrency',
   'rateLimit',
   'flushInterval',

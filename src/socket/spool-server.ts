@@ -25,6 +25,8 @@ export interface SpoolServerSettings {
   readonly limits: SpoolLimits;
   /** What TCP clients must know. */
   readonly token: string | undefined;
+  /** Whether TCP clients may give the commands of operators although there is no token. */
+  readonly tcpControl: boolean;
   readonly certificate: Certificate | undefined;
   readonly clock: Clock;
 }
@@ -140,7 +142,7 @@ export class SpoolServer {
       limits,
       clients,
       commit,
-      control,
+      control: this.#mayControl(address) ? control : refuseControl,
       tally,
       load: this.#load,
       authorizes: (token) => address.type === 'unix' || this.#authorizes(token),
@@ -148,6 +150,12 @@ export class SpoolServer {
       closed: () => this.#connections.delete(connection),
     });
     this.#connections.add(connection);
+  }
+
+  /** The permissions of a Unix socket say who may; on TCP everybody of this machine can connect. */
+  #mayControl({ type }: ListenAddress): boolean {
+    const { token, tcpControl } = this.#settings;
+    return type === 'unix' || token !== undefined || tcpControl;
   }
 
   /** Takes as long for a wrong token as for a right one. */
@@ -179,14 +187,33 @@ export class SpoolServer {
   }
 }
 
+const refuseControl: Control = () => {
+  throw new Error(
+    'over TCP only a daemon with a token (--token-env), or with --tcp-control, takes commands of operators',
+  );
+};
+
 /** @throws {@link ListenError} for whatever goes wrong. */
 async function inOurWords(address: ListenAddress, listening: Promise<void>): Promise<void> {
   try {
     await listening;
   } catch (error) {
     if (error instanceof ListenError) throw error;
-    throw new ListenError(`cannot listen at ${nameOf(address)}: ${describeThrown(error)}`, { cause: error });
+    throw new ListenError(`cannot listen at ${nameOf(address)}: ${reasonOf(error)}`, { cause: error });
   }
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'another program listens there',
+  EADDRNOTAVAIL: 'this machine has no such address',
+  EACCES: 'this user may not',
+  EROFS: 'nothing can be written there',
+  ENOTFOUND: 'there is no such host',
+};
+
+function reasonOf(error: unknown): string {
+  const { code = '' } = error as NodeJS.ErrnoException;
+  return Object.hasOwn(REASONS, code) ? `${REASONS[code]} (${code})` : describeThrown(error);
 }
 
 /** Nobody but the owner can connect before the socket has been shared. */

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 
-const ENTRY = join(import.meta.dirname, '..', '..', 'src', 'cli', 'index.ts');
+export const ENTRY = join(import.meta.dirname, '..', '..', 'src', 'cli', 'index.ts');
 
 export type LogLine = Readonly<Record<string, unknown>> & { readonly level: string; readonly message: string };
 

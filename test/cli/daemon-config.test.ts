@@ -31,6 +31,7 @@ describe('the configuration of the daemon', () => {
         ...['--frame-timeout', '1', '--idle-timeout', '2', '--heartbeat', '3', '--client-ttl', '4'],
         ...['--batch-size', '5', '--byte-limit', '6k', '--concurrency', '7', '--flush-interval', '8'],
         ...['--request-timeout', '9', '--max-retry-delay', '10', '--max-retry-after', '11'],
+        ...['--tcp-control', '--no-split-refused'],
         ...['--health-port', '12', '--shutdown-timeout', '13', '--log', 'json'],
       ],
       { TOKEN: 'secret' },
@@ -45,6 +46,7 @@ describe('the configuration of the daemon', () => {
       socketMode: 0o660,
       socketGroup: 0,
       token: 'secret',
+      tcpControl: true,
       capacity: 1_000_000,
       maxBytes: 2 ** 31,
       overflow: 'dropOldest',
@@ -64,6 +66,7 @@ describe('the configuration of the daemon', () => {
         requestTimeout: 9,
         maxRetryDelay: 10,
         maxRetryAfter: 11,
+        splitRefused: false,
       },
     });
   });
@@ -78,6 +81,8 @@ describe('the configuration of the daemon', () => {
       headers: { 'x-key': 'secret' },
       customRetryCodes: { 400: true },
       anonymous: true,
+      splitRefused: false,
+      tcpControl: true,
       healthPort: 1,
       shutdownTimeout: 5,
     });
@@ -87,7 +92,9 @@ describe('the configuration of the daemon', () => {
       store: '/file',
       endpoint: 'file.example',
       listen: ['unix:/file.sock'],
+      tcpControl: true,
       forward: {
+        splitRefused: false,
         batchSize: 1,
         concurrency: 2,
         headers: { 'x-key': 'secret' },
@@ -113,8 +120,11 @@ describe('the configuration of the daemon', () => {
   });
 
   test.each([
-    [['--store', '/s'], /^--endpoint is missing; see collector-queue daemon --help$/],
-    [[...NEEDED, '--shop', '1'], /'--shop'/],
+    [['--store', '/s', '--listen', 'unix:/d'], /^--endpoint is missing; see collector-queue daemon --help$/],
+    [['--store', '/s'], /^--listen and --endpoint are missing; see/],
+    [[], /^--listen, --store and --endpoint are missing; see/],
+    [[...NEEDED, '--shop', '1'], /^Unknown option '--shop'; see collector-queue daemon --help$/],
+    [[...NEEDED, '--tcp-control=yes'], /'--tcp-control' does not take an argument/],
     [[...NEEDED, 'here'], /'here'/],
     [[...NEEDED, '--batch-size'], /--batch-size/],
     [[...NEEDED, '--batch-size', '--capacity'], /--batch-size/],

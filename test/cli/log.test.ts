@@ -15,6 +15,7 @@ const METRICS: SpoolMetrics = {
   retried: 1,
   deadLettered: 2,
   deadLetters: 0,
+  deadLettersFull: false,
   dropped: 0,
   quarantined: 0,
   connections: 3,
@@ -68,10 +69,7 @@ describe('the status line', () => {
 
   test('stays below what is logged', () => {
     let written = '';
-    const line = new StatusLine(
-      (text) => (written += text),
-      async () => METRICS,
-    );
+    const line = new StatusLine({ write: (text) => (written += text) }, async () => METRICS);
     line.above('logged\n');
     expect(written).toBe('logged\n');
     line.stop();

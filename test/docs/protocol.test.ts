@@ -41,6 +41,15 @@ test('the table of control frames lists the commands that there are', async () =
   expect(() => control('unheard of', {})).toThrow(`one of ${listed.join(', ')}`);
 });
 
+test('the table of control frames lists the members that are looked at', () => {
+  const source = readFileSync(join(root, 'src/socket/control.ts'), 'utf8');
+  const checked = [...source.matchAll(/'spool (\w+): (\w+)'/g)].map(([, command, member]) => `${command}: ${member}`);
+  const listed = rowsUnder(PROTOCOL, 'command').flatMap(([command, members]) =>
+    namesIn(members).map((member) => `${namesIn(command)[0]}: ${member}`),
+  );
+  expect(listed.sort()).toEqual([...new Set(checked)].sort());
+});
+
 test('a daemon answers as the exchanges of the page say', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'cq-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));

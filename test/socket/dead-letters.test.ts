@@ -44,6 +44,24 @@ describe('what the collector refuses for good', () => {
     expect(numbers(collector.taken)).toEqual([0, 2]);
   });
 
+  test('is the bad event alone, not those of its request', async () => {
+    const { client, collector, daemon, place } = await running();
+    collector.answer = (events) => (events.some(({ n }) => n === 37) ? 400 : 200);
+    await (await client()).ask(some(100));
+    await until(async () => (await daemon.getMetrics()).stored === 0);
+    expect(await answers(place, 'ls')).toMatchObject([{ entry: { event: { event: { n: 37 }, status: 400 } } }]);
+    expect(new Set(numbers(collector.taken)).size).toBe(99);
+    expect(collector.batches.length).toBeLessThanOrEqual(1 + 2 * 7);
+  });
+
+  test('is the whole request, if it is not to be split', async () => {
+    const { client, collector, daemon } = await running({ forward: { splitRefused: false } });
+    collector.answer = (events) => (events.some(({ n }) => n === 7) ? 400 : 200);
+    await (await client()).ask(some(10));
+    await until(async () => (await daemon.getMetrics()).deadLetters === 10);
+    expect(collector.taken).toEqual([]);
+  });
+
   test('is there after a restart, and can be sent again', async () => {
     const first = await running();
     first.collector.answer = () => 400;
@@ -103,6 +121,70 @@ describe('sending dead letters again', () => {
     const moved = await Promise.all([shelved.redrive(spool), shelved.redrive(spool)]);
     expect(moved[0] + moved[1]).toBe(900);
     expect([dead.size, spool.size]).toEqual([0, 900]);
+  });
+});
+
+describe('an interruption of sending dead letters again', () => {
+  const shelved = (count: number): object[] => some(count).map((event) => ({ event, reason: 'x' }));
+
+  /** The numbers of what a folder holds, as a process finds them that comes later. */
+  async function found(path: string): Promise<unknown[]> {
+    const opened = new LevelEventStore(path);
+    const all: unknown[] = [];
+    for await (const { event } of opened.list()) all.push((event?.event as { n?: unknown } | undefined)?.n ?? event?.n);
+    await opened.close();
+    return all;
+  }
+
+  test.each([
+    ['before a chunk is in the spool', false, 500, 0],
+    ['after a chunk is in the spool, and before it has left here', true, 1_000, 500],
+  ])('%s loses none, and doubles no more than that chunk', async (_, isWritten, moved, doubled) => {
+    const place = folder();
+    const [dead, spool] = [new LevelEventStore(join(place, 'dead')), new LevelEventStore(join(place, 'spool'))];
+    await dead.addAll(shelved(1_200) as never);
+    let chunks = 0;
+    const dying = {
+      addAll: async (events: Parameters<LevelEventStore['addAll']>[0]) => {
+        // What is not acknowledged when its store is closed stays in it, as at the end of a process.
+        const isLast = ++chunks === 2;
+        if (isLast && !isWritten) await Promise.all([dead.close(), spool.close()]);
+        const stored = await spool.addAll(events);
+        if (isLast && isWritten) await Promise.all([dead.close(), spool.close()]);
+        return stored;
+      },
+    } as LevelEventStore;
+    await new DeadLetters(dead).redrive(dying).catch(() => undefined);
+    await Promise.all([dead.close(), spool.close()]);
+    const [left, gone] = [await found(join(place, 'dead')), await found(join(place, 'spool'))];
+    expect(new Set([...left, ...gone]).size).toBe(1_200);
+    expect(gone.length).toBe(moved);
+    expect(left.length + gone.length).toBe(1_200 + doubled);
+  });
+});
+
+describe('a store of dead letters that is full', () => {
+  test('holds what is refused in the spool, says so once, and goes on when there is room', async () => {
+    const logged: string[] = [];
+    const log = (level: string) => (_: object, message: string) => void logged.push(`${level}: ${message}`);
+    const logger = { info: log('info'), warn: log('warn'), error: log('error') };
+    const { client, collector, daemon, place } = await running({
+      deadLetterCapacity: 3,
+      logger,
+      forward: { concurrency: 1, batchSize: 1, maxRetryDelay: 5 },
+    });
+    collector.answer = () => 400;
+    const one = await client();
+    await one.ask(some(5));
+    await until(async () => (await daemon.getMetrics()).deadLettersFull);
+    await until(() => collector.batches.length > 8);
+    expect(await daemon.getMetrics()).toMatchObject({ deadLetters: 3, stored: 2, deadLettered: 3, dropped: 0 });
+    expect(logged.filter((line) => line.startsWith('error: no room for more dead letters'))).toHaveLength(1);
+    collector.answer = () => 200;
+    expect(await answers(place, 'redrive', { ids: 'all' })).toMatchObject([{ redriven: 3 }]);
+    await until(() => collector.taken.length === 5);
+    expect(await daemon.getMetrics()).toMatchObject({ deadLettersFull: false, deadLetters: 0 });
+    expect(logged.filter((line) => line.includes('room for dead letters again'))).toHaveLength(1);
   });
 });
 

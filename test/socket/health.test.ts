@@ -16,6 +16,7 @@ const METRICS: SpoolMetrics = {
   retried: 8,
   deadLettered: 9,
   deadLetters: 10,
+  deadLettersFull: true,
   dropped: 11,
   quarantined: 12,
   connections: 13,
@@ -80,6 +81,7 @@ describe('the metrics', () => {
       retried_requests_total: 8,
       dead_lettered_events_total: 9,
       dead_letters: 10,
+      dead_letters_full: 1,
       dropped_events_total: 11,
       quarantined_records: 12,
       connections: 13,
@@ -110,6 +112,7 @@ describe('the metrics', () => {
       dropped: 0,
       quarantined: 0,
       connections: 1,
+      retried: 0,
     });
     expect(Object.keys(await daemon.getMetrics()).sort()).toEqual(Object.keys(METRICS).sort());
     await collector.stop();
@@ -119,6 +122,26 @@ describe('the metrics', () => {
     expect([stored, storedBytes]).toEqual([1, 7]);
     expect(oldestAge).toBeGreaterThan(0);
     expect(oldestAge).toBeLessThan(uptime);
+  });
+
+  test('of a daemon count as tried again what is, and nothing else', async () => {
+    const { client, collector, daemon } = await running({ forward: { concurrency: 1 } });
+    const statuses = [503, 429, 200, 400, 401, 403];
+    collector.answer = () => statuses.shift() ?? 200;
+    const one = await client();
+    await one.ask({ n: 0 });
+    await until(async () => (await daemon.getMetrics()).sent === 1);
+    expect(await daemon.getMetrics()).toMatchObject({ retried: 2, deadLettered: 0 });
+    for (let n = 1; n <= 3; n++) {
+      await one.ask({ n });
+      await until(async () => (await daemon.getMetrics()).deadLettered === n);
+    }
+    expect(await daemon.getMetrics()).toMatchObject({ retried: 2, sent: 1 });
+    // Of two that are refused for one of them, the halves are tried again.
+    collector.answer = (events) => (events.some(({ n }) => n === 8) ? 422 : 200);
+    await one.ask([{ n: 8 }, { n: 9 }]);
+    await until(async () => (await daemon.getMetrics()).stored === 0);
+    expect(await daemon.getMetrics()).toMatchObject({ retried: 3, sent: 2, deadLettered: 4 });
   });
 
   test('of a daemon that has stopped can still be asked for', async () => {
@@ -132,9 +155,13 @@ describe('the metrics', () => {
 
 describe('the health server', () => {
   test('says how it is, and that it stops', async () => {
-    const { server, port } = await health(async () => METRICS);
+    let metrics = { ...METRICS, deadLettersFull: false };
+    const { server, port } = await health(async () => metrics);
     const { status, type, body } = await page(port, '/health?verbose');
-    expect([status, type, JSON.parse(body)]).toEqual([200, 'application/json', { status: 'ok', ...METRICS }]);
+    expect([status, type, JSON.parse(body)]).toEqual([200, 'application/json', { status: 'ok', ...metrics }]);
+    metrics = METRICS;
+    const blocked = await page(port, '/health');
+    expect([blocked.status, JSON.parse(blocked.body)]).toEqual([200, { status: 'blocked', ...METRICS }]);
     server.stopping();
     const stopping = await page(port, '/health');
     expect([stopping.status, JSON.parse(stopping.body).status]).toEqual([503, 'stopping']);

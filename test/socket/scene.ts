@@ -73,6 +73,7 @@ export async function served(options: ServedOptions = {}): Promise<Served> {
     {
       sharing: { mode: 0o600, group: undefined },
       token: undefined,
+      tcpControl: false,
       certificate: undefined,
       clock: systemClock,
       ...settings,

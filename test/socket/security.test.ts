@@ -197,6 +197,26 @@ describe('TCP', () => {
     expect(await one.ask({ $: 'hello', version: 1, client: 'a', token: 'no' })).toMatchObject({ code: 'unauthorized' });
   });
 
+  test.each([
+    ['with no token are refused', {}, false],
+    ['with a token are done', { token: 'secret' }, true],
+    ['with no token are done where that is wanted', { tcpControl: true }, true],
+  ])('commands of operators %s', async (_, options, isDone) => {
+    const { client } = await served({ listen: 'tcp:127.0.0.1:0', ...options });
+    const one = await client();
+    await one.hello('a', options);
+    const answer = await one.ask({ $: 'spool', id: 7, command: 'ls' });
+    if (isDone) expect(answer).toEqual({ $: 'spool', id: 7, done: true });
+    else
+      expect(answer).toEqual({
+        $: 'spool',
+        id: 7,
+        done: true,
+        error: expect.stringMatching(/^over TCP only a daemon with a token \(--token-env\), or with --tcp-control, /),
+      });
+    expect(await one.ask({ n: 1 })).toEqual({ $: 'ack', count: 1 });
+  });
+
   test('a token is for TCP: who may open the Unix socket needs none', async () => {
     const { client } = await served({ token: 'secret' });
     expect(await (await client()).ask({ n: 1 })).toEqual({ $: 'ack', count: 1 });

@@ -1,6 +1,5 @@
-import { connect as connectSocket, type Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
-import { describeThrown } from '../../core/errors.ts';
+import type { Socket } from 'node:net';
+import { dial, reasonOf, reasonOfSilence } from '../dial.ts';
 import { LineSplitter } from '../line-splitter.ts';
 import type { SocketEmitterSettings } from './settings.ts';
 
@@ -23,18 +22,19 @@ export class Wire {
   readonly #socket: Socket;
   readonly #lines = new LineSplitter(LONGEST_REPLY);
   #host: WireHost | undefined;
-  #reason = 'the daemon ended the connection';
+  #reason: string;
 
   constructor(settings: Pick<SocketEmitterSettings, 'address' | 'tls'>, host: WireHost) {
     this.#host = host;
-    const { socket, opened } = connect(settings);
+    const { socket, opened } = dial(settings);
+    this.#reason = reasonOfSilence(settings);
     this.#socket = socket;
     socket.unref();
     socket.once(opened, () => this.#host?.opened());
     socket.on('data', (chunk: Buffer) => this.#read(chunk));
     socket.on('drain', () => this.#host?.drained());
     socket.on('error', (error) => {
-      this.#reason = describeThrown(error);
+      this.#reason = reasonOf(error, settings);
     });
     socket.on('close', () => this.#host?.closed(this.#reason));
   }
@@ -55,21 +55,11 @@ export class Wire {
   }
 
   #read(chunk: Buffer): void {
+    this.#reason = 'the daemon ended the connection';
     this.#host?.heard();
     const isWhole = this.#lines.push(chunk, (line) => this.#host?.line(line));
     if (isWhole || this.#host === undefined) return;
     this.#reason = `the daemon sent a line of more than ${LONGEST_REPLY} bytes`;
     this.#socket.destroy();
   }
-}
-
-function connect({ address, tls }: Pick<SocketEmitterSettings, 'address' | 'tls'>): {
-  readonly socket: Socket;
-  readonly opened: 'connect' | 'secureConnect';
-} {
-  if (address.type === 'unix') return { socket: connectSocket({ path: address.path }), opened: 'connect' };
-  const { host, port } = address;
-  const socket = tls === undefined ? connectSocket({ host, port }) : connectTls({ ...tls, host, port });
-  socket.setNoDelay(true);
-  return { socket, opened: tls === undefined ? 'connect' : 'secureConnect' };
 }

@@ -46,6 +46,7 @@ async function spool(refuses: (batch: SpoolBatch) => boolean): Promise<Spool> {
           heartbeat: 1_000,
         },
         token: undefined,
+        tcpControl: false,
         certificate: undefined,
         clock: systemClock,
       },
