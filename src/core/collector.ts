@@ -28,6 +28,8 @@ export interface Attempt {
    * nothing.
    */
   readonly signal: AbortSignal;
+  /** The headers of the send. Only queues whose payloads leave the process have them. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
 /**

@@ -1,14 +1,26 @@
 import type { AnyCollector } from './collector.ts';
 import { describe, InvalidArgumentError, NotInitializedError } from './errors.ts';
 import type { CollectorEvent } from './event.ts';
-import type { Intake } from './intake.ts';
 import { Payload, type PayloadOptions } from './payload.ts';
 import type { SendOptions } from './task-options.ts';
 import type { AnyTopics, KeyName, KeysIn, OutcomesFor, Sendable, TopicName, ValueFor } from './types.ts';
 
+/** What a publisher sends by: the intake of a queue that is up, whatever its engine. */
+export interface Sender {
+  send(payload: Payload): CollectorEvent;
+  /** Several, if they are to be looked at together: none is sent if one cannot be. Otherwise each is sent by itself. */
+  readonly sendMany?: (payloads: readonly Payload[]) => CollectorEvent[];
+  /** @throws `InvalidArgumentError` for a wrong option */
+  sendWith(payload: Payload, options: SendOptions): CollectorEvent;
+  /** None is sent if an option is wrong. */
+  sendManyWith(payloads: readonly Payload[], options: SendOptions): CollectorEvent[];
+  sendWhenReady(payload: Payload, options: SendOptions): Promise<CollectorEvent>;
+  ready(): Promise<void>;
+}
+
 /** Where payloads go in; none before the queue was initialised. */
 export interface Door {
-  intake: Intake | undefined;
+  intake: Sender | undefined;
 }
 
 /**
@@ -16,8 +28,9 @@ export interface Door {
  *
  * @typeParam C - the collectors of the queue
  * @typeParam T - the topics of the queue and their values
+ * @typeParam O - the options of a send
  */
-export class EventPublisher<C extends AnyCollector = any, T = AnyTopics> {
+export class EventPublisher<C extends AnyCollector = any, T = AnyTopics, O extends SendOptions = SendOptions> {
   readonly #door: Door;
 
   /**
@@ -36,10 +49,7 @@ export class EventPublisher<C extends AnyCollector = any, T = AnyTopics> {
    * @throws {@link InvalidArgumentError} for what is no Payload and for a wrong option, `NotInitializedError` before the
    * first `initQueue`.
    */
-  send<P extends Payload>(
-    payload: P & Sendable<C, T, P>,
-    options?: SendOptions,
-  ): CollectorEvent<OutcomesFor<C, KeysIn<P>>> {
+  send<P extends Payload>(payload: P & Sendable<C, T, P>, options?: O): CollectorEvent<OutcomesFor<C, KeysIn<P>>> {
     const { intake } = this.#door;
     if (intake === undefined || !(payload instanceof Payload)) throw misuse(intake, payload);
     return (options === undefined ? intake.send(payload) : intake.sendWith(payload, options)) as CollectorEvent<any>;
@@ -48,15 +58,15 @@ export class EventPublisher<C extends AnyCollector = any, T = AnyTopics> {
   /** Sends several payloads, in this order. None is sent if one of them is no Payload, or an option is wrong. */
   sendMany<P extends Payload>(
     payloads: Iterable<P & Sendable<C, T, P>>,
-    options?: SendOptions,
+    options?: O,
   ): CollectorEvent<OutcomesFor<C, KeysIn<P>>>[] {
     const { intake } = this.#door;
     checkIterable(payloads);
     const all = [...(payloads as Iterable<Payload>)];
     const wrong = all.findIndex((payload) => !(payload instanceof Payload));
     if (intake === undefined || wrong !== -1) throw misuse(intake, all[wrong]);
-    const events =
-      options === undefined ? all.map((payload) => intake.send(payload)) : intake.sendManyWith(all, options);
+    if (options !== undefined) return intake.sendManyWith(all, options) as CollectorEvent<any>[];
+    const events = intake.sendMany?.(all) ?? all.map((payload) => intake.send(payload));
     return events as CollectorEvent<any>[];
   }
 
@@ -64,7 +74,7 @@ export class EventPublisher<C extends AnyCollector = any, T = AnyTopics> {
   publish<const K extends KeyName<C, T> = never, const N extends TopicName<T> = never>(
     value: ValueFor<C, T, NoInfer<K>, NoInfer<N>>,
     options?: PayloadOptions<K, N>,
-    sendOptions?: SendOptions,
+    sendOptions?: O,
   ): CollectorEvent<OutcomesFor<C, K>> {
     const { intake } = this.#door;
     if (intake === undefined) throw notInitialized();
@@ -81,7 +91,7 @@ export class EventPublisher<C extends AnyCollector = any, T = AnyTopics> {
    */
   async sendWhenReady<P extends Payload>(
     payload: P & Sendable<C, T, P>,
-    options: SendOptions = {},
+    options: O = {} as O,
   ): Promise<CollectorEvent<OutcomesFor<C, KeysIn<P>>>> {
     const { intake } = this.#door;
     if (intake === undefined || !(payload instanceof Payload)) throw misuse(intake, payload);
@@ -101,7 +111,7 @@ function checkIterable(payloads: unknown): void {
   throw new InvalidArgumentError('sendMany: payloads', 'an iterable of Payloads', describe(payloads));
 }
 
-function misuse(intake: Intake | undefined, payload: unknown): Error {
+function misuse(intake: Sender | undefined, payload: unknown): Error {
   return intake === undefined
     ? notInitialized()
     : new InvalidArgumentError('send: payload', 'a Payload', describe(payload));

@@ -15,11 +15,11 @@
  */
 
 export { InvalidArgumentError } from '../core/errors.ts';
-export type { DeadLetterSink } from '../emitter/index.ts';
+export type { CloseReport, DeadLetterSink } from '../emitter/index.ts';
 export type { Codec } from './codec.ts';
-export type { Delivered } from './deliveries.ts';
+export type { Delivered, FailedStatus } from './delivered.ts';
 export { HttpRequestError, HttpStatusError } from './errors.ts';
-export { type CloseReport, HttpEmitter } from './http-emitter.ts';
+export { HttpEmitter } from './http-emitter.ts';
 export { json, ndjson } from './json.ts';
 export type { HttpEmitterMetrics } from './metrics.ts';
 export type { FailureInfo, HttpEmitterOptions, RateLimit, SuccessInfo } from './options.ts';

@@ -1,5 +1,4 @@
 import {
-  CLOCK_METHODS,
   checkBoolean,
   checkFunction,
   checkInteger,
@@ -7,46 +6,27 @@ import {
   checkOneOf,
   checkOptions,
   checkTimer,
-  LOGGER_METHODS,
 } from '../core/checks.ts';
 import { describe, describeThrown, InvalidArgumentError } from '../core/errors.ts';
-import type { Logger } from '../core/log.ts';
-import { checkEmitter, type DeadLetterSink } from '../emitter/index.ts';
-import { type Clock, systemClock } from '../schedule/clock.ts';
-import { type EventStore, StoreOverflow } from '../store/index.ts';
+import { BATCH_OPTIONS, type BatchSettings, resolveBatchOptions } from '../emitter/index.ts';
 import type { Codec } from './codec.ts';
+import type { Delivered, FailedStatus } from './delivered.ts';
 import type { HttpEmitterOptions, RateLimit } from './options.ts';
 import { snowplow } from './snowplow.ts';
 import { METHODS, type Method, Urls } from './urls.ts';
 
 /** The options of an emitter, checked and complete. */
-export interface HttpEmitterSettings {
+export interface HttpEmitterSettings extends BatchSettings<Delivered, FailedStatus> {
   readonly urls: Urls;
   readonly method: Method;
-  readonly batchSize: number;
-  readonly byteLimit: number;
-  readonly requestTimeout: number;
-  readonly maxRetryDelay: number;
   readonly maxRetryAfter: number;
-  readonly bufferCapacity: number;
   readonly retryCodes: ReadonlyMap<number, boolean>;
   readonly splitRefused: boolean;
-  readonly eventStore: EventStore | undefined;
-  readonly onSuccess: HttpEmitterOptions['onSuccess'];
-  readonly onFailure: HttpEmitterOptions['onFailure'];
-  readonly concurrency: number;
   readonly rateLimit: RateLimit | undefined;
-  readonly flushInterval: number | false;
   readonly headers: Readonly<Record<string, string>>;
   readonly codec: Codec;
-  readonly overflow: StoreOverflow;
   readonly gzipAbove: number;
   readonly fetch: typeof fetch;
-  readonly logger: Logger | undefined;
-  readonly deadLetter: DeadLetterSink | undefined;
-  readonly clock: Clock;
-  /** What was done otherwise than asked, in words. */
-  readonly warnings: readonly string[];
 }
 
 const OWNER = 'HttpEmitter';
@@ -55,79 +35,42 @@ const NAMES = [
   'protocol',
   'port',
   'method',
-  'batchSize',
-  'byteLimit',
-  'requestTimeout',
-  'maxRetryDelay',
   'maxRetryAfter',
-  'bufferCapacity',
   'customRetryCodes',
   'splitRefused',
-  'eventStore',
-  'onSuccess',
-  'onFailure',
-  'concurrency',
   'rateLimit',
-  'flushInterval',
   'headers',
   'anonymous',
   'codec',
-  'overflow',
   'compression',
   'fetch',
-  'logger',
-  'deadLetter',
-  'clock',
+  ...BATCH_OPTIONS,
 ] as const satisfies readonly (keyof HttpEmitterOptions)[];
 
 /** @throws {@link InvalidArgumentError} for the first that is wrong. */
 export function resolveOptions(endpoint: string, options: HttpEmitterOptions): HttpEmitterSettings {
   checkOptions<HttpEmitterOptions>(OWNER, options, NAMES);
-  const {
-    requestTimeout = 30_000,
-    maxRetryDelay = 60_000,
-    maxRetryAfter = 3_600_000,
-    byteLimit = Number.POSITIVE_INFINITY,
-    concurrency = 1,
-    splitRefused = false,
-    clock = systemClock,
-    fetch = globalThis.fetch,
-  } = options;
-  const { eventStore, onSuccess, onFailure, logger, deadLetter } = options;
+  const { maxRetryAfter = 3_600_000, splitRefused = false, fetch = globalThis.fetch } = options;
   const method = checkOneOf(name('method'), options.method === undefined ? 'post' : options.method, METHODS);
   const codec = resolveCodec(options, method);
-  const bufferCapacity = resolveCapacity(options);
-  const warnings: string[] = [];
-  if (onSuccess !== undefined) checkFunction(name('onSuccess'), onSuccess);
-  if (onFailure !== undefined) checkFunction(name('onFailure'), onFailure);
-  if (logger !== undefined) checkMethods(name('logger'), logger, LOGGER_METHODS);
-  if (deadLetter !== undefined && typeof deadLetter !== 'function') checkEmitter(name('deadLetter'), deadLetter);
+  const shared = resolveBatchOptions<Delivered, FailedStatus>(OWNER, options, {
+    batchSize: method === 'get' ? 1 : 10,
+    flushInterval: 1_000,
+  });
+  const warnings = [...shared.warnings];
   checkFunction(name('fetch'), fetch);
   return Object.freeze({
+    ...shared,
     urls: new Urls(OWNER, endpoint, options, codec),
     method,
-    batchSize: resolveBatchSize(options, method, bufferCapacity, warnings),
-    byteLimit: checkInteger(name('byteLimit'), byteLimit, { min: 1, infinite: true }),
-    requestTimeout: checkTimer(name('requestTimeout'), requestTimeout, 1),
-    maxRetryDelay: checkTimer(name('maxRetryDelay'), maxRetryDelay, 0),
     maxRetryAfter: checkTimer(name('maxRetryAfter'), maxRetryAfter, 0),
-    bufferCapacity,
     retryCodes: resolveRetryCodes(options, warnings),
     splitRefused: checkBoolean(name('splitRefused'), splitRefused),
-    eventStore,
-    onSuccess,
-    onFailure,
-    concurrency: checkInteger(name('concurrency'), concurrency, { min: 1 }),
     rateLimit: resolveRateLimit(options),
-    flushInterval: resolveFlushInterval(options),
     headers: resolveHeaders(options, codec, method),
     codec,
-    overflow: resolveOverflow(options),
     gzipAbove: resolveCompression(options),
     fetch,
-    logger,
-    deadLetter,
-    clock: checkMethods(name('clock'), clock, CLOCK_METHODS),
     warnings,
   });
 }
@@ -146,29 +89,6 @@ function resolveCodec({ codec = snowplow() }: HttpEmitterOptions, method: Method
     throw new InvalidArgumentError(name('codec'), "one with a query, because method is 'get'", 'one without');
   }
   return codec;
-}
-
-/** An event store has its own; then this is what may wait for it. */
-function resolveCapacity({ eventStore, bufferCapacity = 10_000 }: HttpEmitterOptions): number {
-  if (eventStore !== undefined) {
-    checkMethods(name('eventStore'), eventStore, ['add', 'take', 'ack', 'release', 'close']);
-  }
-  return checkInteger(name('bufferCapacity'), bufferCapacity, { min: 1 });
-}
-
-function resolveBatchSize(
-  { batchSize, eventStore }: HttpEmitterOptions,
-  method: Method,
-  bufferCapacity: number,
-  warnings: string[],
-): number {
-  const usual = method === 'get' ? 1 : 10;
-  const wanted = batchSize === undefined ? usual : checkInteger(name('batchSize'), batchSize, { min: 1 });
-  const capacity = eventStore === undefined ? bufferCapacity : (eventStore.capacity ?? wanted);
-  if (wanted <= capacity) return wanted;
-  if (batchSize !== undefined)
-    warnings.push(`batchSize ${wanted} is more than the buffer can hold: it is ${capacity} now`);
-  return capacity;
 }
 
 function resolveRetryCodes(
@@ -194,18 +114,6 @@ function resolveRateLimit({ rateLimit }: HttpEmitterOptions): RateLimit | undefi
     requests: checkInteger(`${name('rateLimit')}.requests`, requests, { min: 1 }),
     interval: checkTimer(`${name('rateLimit')}.interval`, interval, 1),
   };
-}
-
-function resolveFlushInterval({ flushInterval = 1_000 }: HttpEmitterOptions): number | false {
-  return flushInterval === false ? false : checkTimer(name('flushInterval'), flushInterval, 1);
-}
-
-function resolveOverflow({ overflow, eventStore }: HttpEmitterOptions): StoreOverflow {
-  if (overflow === undefined) return StoreOverflow.DROP_NEWEST;
-  if (eventStore !== undefined) {
-    throw new InvalidArgumentError(name('overflow'), 'left to the eventStore that is given', describe(overflow));
-  }
-  return checkOneOf(name('overflow'), overflow, Object.values(StoreOverflow));
 }
 
 function resolveCompression({ compression }: HttpEmitterOptions): number {

@@ -41,40 +41,56 @@ export class RetryPolicy implements TaskPolicy {
   after(task: PolicyTask, result: Result<unknown, unknown>): 'settle' | 'park' {
     if (result.isOk()) return 'settle';
     const { error } = result;
-    const delay = this.#delayAfter(error, task.number);
+    const delay = delayAfter(this.#settings, error, task.number, this.#services, this.#random);
     if (delay === undefined) return 'settle';
     task.resumeAt(this.#services.clock.now() + delay);
     this.#services.tell('retrying', task, { error, delay });
     if (delay > 0) this.#services.tell('scheduled', task, { delay });
     return 'park';
   }
+}
 
-  /** Milliseconds until the next attempt; undefined if there is none. */
-  #delayAfter(error: unknown, attempt: number): number | undefined {
-    const { attempts, base, cap, retryIf } = this.#settings;
-    if (error instanceof RetryTask) {
-      return error.delay ?? (error.at === undefined ? 0 : Math.max(0, error.at - this.#services.clock.wall()));
-    }
-    const reason = this.#services.reasonOf(error);
-    if (attempt >= attempts || propertyOf(reason, 'retryable') === false) return undefined;
-    const wanted: unknown = retryIf(reason, attempt);
-    if (wanted instanceof Promise) {
-      wanted.catch(() => undefined);
-      throw new TypeError('retryIf must answer at once, but it returned a promise');
-    }
-    if (!wanted) return undefined;
-    return (
-      this.#retryAfter(reason) ?? this.#random() * Math.min(cap, base * 2 ** Math.min(attempt - 1, MOST_DOUBLINGS))
-    );
-  }
+/** What deciding about another attempt takes. */
+export interface RetryServices {
+  readonly clock: { wall(): number };
+  /** What the user's code failed with. */
+  reasonOf(error: unknown): unknown;
+}
 
-  /** What the error asks for, within bounds; undefined if that is nothing, or nonsense. */
-  #retryAfter(reason: unknown): number | undefined {
-    const asked = propertyOf(reason, 'retryAfter');
-    const delay = asked instanceof Date ? asked.getTime() - this.#services.clock.wall() : asked;
-    if (typeof delay !== 'number' || Number.isNaN(delay)) return undefined;
-    return Math.min(Math.max(0, delay), LONGEST_RETRY_AFTER);
+/**
+ * Milliseconds until the next attempt; undefined if there is none. Throws what `retryIf` throws.
+ *
+ * @param attempt - the number of the one that failed
+ */
+export function delayAfter(
+  settings: RetrySettings,
+  error: unknown,
+  attempt: number,
+  services: RetryServices,
+  random: () => number,
+): number | undefined {
+  const { attempts, base, cap, retryIf } = settings;
+  const wall = (): number => services.clock.wall();
+  if (error instanceof RetryTask) {
+    return error.delay ?? (error.at === undefined ? 0 : Math.max(0, error.at - wall()));
   }
+  const reason = services.reasonOf(error);
+  if (attempt >= attempts || propertyOf(reason, 'retryable') === false) return undefined;
+  const wanted: unknown = retryIf(reason, attempt);
+  if (wanted instanceof Promise) {
+    wanted.catch(() => undefined);
+    throw new TypeError('retryIf must answer at once, but it returned a promise');
+  }
+  if (!wanted) return undefined;
+  return retryAfter(reason, wall) ?? random() * Math.min(cap, base * 2 ** Math.min(attempt - 1, MOST_DOUBLINGS));
+}
+
+/** What the error asks for, within bounds; undefined if that is nothing, or nonsense. */
+function retryAfter(reason: unknown, wall: () => number): number | undefined {
+  const asked = propertyOf(reason, 'retryAfter');
+  const delay = asked instanceof Date ? asked.getTime() - wall() : asked;
+  if (typeof delay !== 'number' || Number.isNaN(delay)) return undefined;
+  return Math.min(Math.max(0, delay), LONGEST_RETRY_AFTER);
 }
 
 function propertyOf(value: unknown, name: string): unknown {

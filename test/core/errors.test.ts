@@ -11,8 +11,10 @@ import {
   RetryTask,
   TaskControl,
 } from 'collector-queue';
+import * as bullmq from 'collector-queue/bullmq';
 import * as emitters from 'collector-queue/emitter';
 import * as http from 'collector-queue/http';
+import * as redis from 'collector-queue/redis';
 import * as socket from 'collector-queue/socket';
 import * as stores from 'collector-queue/store';
 import { describe, expect, test } from 'vitest';
@@ -24,7 +26,15 @@ const bases: unknown[] = [CollectorQueueError, TaskControl, RetryTask, CancelTas
 
 /** The error classes that the package exports by any of its doors, without their base. */
 function errorClasses(): [name: string, make: ErrorClass][] {
-  const exported: Record<string, unknown> = { ...library, ...emitters, ...stores, ...http, ...socket };
+  const exported: Record<string, unknown> = {
+    ...library,
+    ...emitters,
+    ...stores,
+    ...http,
+    ...redis,
+    ...bullmq,
+    ...socket,
+  };
   return Object.entries(exported).filter(
     (entry): entry is [string, ErrorClass] =>
       typeof entry[1] === 'function' && !bases.includes(entry[1]) && entry[1].prototype instanceof Error,

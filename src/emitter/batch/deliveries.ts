@@ -1,27 +1,19 @@
 import { err, ok, type Result } from 'neverthrow';
-import type { EventId, StoredEvent } from '../store/index.ts';
-
-/** What {@link HttpEmitter.deliver} resolves to once a server took the event. */
-export interface Delivered {
-  /** What the server answered. */
-  readonly status: number;
-}
-
-type Outcome = Result<Delivered, Error>;
+import type { EventId, StoredEvent } from '../../store/index.ts';
 
 /** Of outcomes that nobody waits for yet, the latest: who stores an event will wait for it soon. */
 const MOST_EARLY = 10_000;
 
 /** Those who wait for the outcome of an event of theirs. */
-export class Deliveries {
-  readonly #waiting: Map<EventId, (outcome: Outcome) => void> = new Map();
+export class Deliveries<R> {
+  readonly #waiting: Map<EventId, (outcome: Result<R, Error>) => void> = new Map();
   /** Events that are being stored: what becomes of them may be known before their ids are. */
   #storing = 0;
-  readonly #early: Map<EventId, Outcome> = new Map();
+  readonly #early: Map<EventId, Result<R, Error>> = new Map();
   #end: Error | undefined = undefined;
 
   /** Resolves to the outcome of the event that this stores. */
-  async of(storing: Promise<Result<EventId, Error>>): Promise<Outcome> {
+  async of(storing: Promise<Result<EventId, Error>>): Promise<Result<R, Error>> {
     this.#storing++;
     const stored = await storing;
     const outcome = stored.isOk() ? this.#outcomeOf(stored.value) : err(stored.error);
@@ -29,8 +21,8 @@ export class Deliveries {
     return outcome;
   }
 
-  succeeded(events: readonly StoredEvent[], status: number): void {
-    this.#settle(events, ok({ status }));
+  succeeded(events: readonly StoredEvent[], receipt: R): void {
+    this.#settle(events, ok(receipt));
   }
 
   failed(events: readonly StoredEvent[], error: Error): void {
@@ -44,7 +36,7 @@ export class Deliveries {
     this.#waiting.clear();
   }
 
-  #outcomeOf(id: EventId): Outcome | Promise<Outcome> {
+  #outcomeOf(id: EventId): Result<R, Error> | Promise<Result<R, Error>> {
     const early = this.#early.get(id);
     if (early !== undefined) return early;
     if (this.#end !== undefined) return err(this.#end);
@@ -53,7 +45,7 @@ export class Deliveries {
     });
   }
 
-  #settle(events: readonly StoredEvent[], outcome: Outcome): void {
+  #settle(events: readonly StoredEvent[], outcome: Result<R, Error>): void {
     if (this.#waiting.size === 0 && this.#storing === 0) return;
     for (const { id } of events) {
       const settle = this.#waiting.get(id);
@@ -63,7 +55,7 @@ export class Deliveries {
     }
   }
 
-  #keep(id: EventId, outcome: Outcome): void {
+  #keep(id: EventId, outcome: Result<R, Error>): void {
     this.#early.set(id, outcome);
     if (this.#early.size <= MOST_EARLY) return;
     const [oldest] = this.#early.keys();

@@ -1,4 +1,4 @@
-import type { Clock } from '../schedule/clock.ts';
+import type { Clock } from './clock.ts';
 
 /** The upper bound of the first delay. Milliseconds. */
 const BASE = 1_000;
@@ -7,7 +7,7 @@ const BASE = 1_000;
 const MOST_DOUBLINGS = 1_000;
 
 /**
- * When a server that fails is tried again: one decision for all requests of an emitter. Exponential with full jitter, any
+ * When a server that fails is tried again: one decision for all attempts of an emitter. Exponential with full jitter, any
  * time between 0 and `min(cap, 1 s × 2^(failures − 1))`, so that clients which failed together do not come back together
  * (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/); the formula of Snowplow's trackers,
  * `min(delay × 2 + random, cap)`, lets all of them strike at once as soon as they have reached the cap.

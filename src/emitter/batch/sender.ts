@@ -1,8 +1,9 @@
 import { setMaxListeners } from 'node:events';
 import PQueue from 'p-queue';
-import type { Timer } from '../schedule/clock.ts';
-import type { StoredEvent } from '../store/index.ts';
-import { type Consignment, Courier, type CourierParts, type Left } from './courier.ts';
+import type { Timer } from '../../schedule/clock.ts';
+import type { StoredEvent } from '../../store/index.ts';
+import type { BatchCourier, Consignment, Left } from './consignment.ts';
+import type { BatchDesk, BatchParts } from './desk.ts';
 import { FlushPass } from './flush-pass.ts';
 
 /** A batch that was taken from the store; `started` when it has its turn. */
@@ -18,9 +19,10 @@ interface Batch extends Consignment {
  * Decides when events leave: as soon as there are enough of them, or they are due, and the server is not to be left alone.
  * One loop takes batches from the store; a p-queue sees to it that no more requests are under way than may be.
  */
-export class Sender {
-  readonly #parts: CourierParts;
-  readonly #courier: Courier;
+export class Sender<R extends object, F extends object> {
+  readonly #parts: BatchParts<R, F>;
+  readonly #desk: BatchDesk<R, F>;
+  readonly #courier: BatchCourier;
   readonly #queue: PQueue;
   readonly #stop = new AbortController();
   readonly #batches: Set<Batch> = new Set();
@@ -38,16 +40,13 @@ export class Sender {
   #begun: () => void = () => undefined;
   #retry: Timer | undefined = undefined;
 
-  constructor(parts: CourierParts) {
+  constructor(parts: BatchParts<R, F>, desk: BatchDesk<R, F>, courier: BatchCourier) {
     this.#parts = parts;
-    this.#courier = new Courier(parts);
+    this.#desk = desk;
+    this.#courier = courier;
     this.#isOpen = parts.settings.eventStore === undefined;
     this.#queue = new PQueue({ concurrency: parts.settings.concurrency });
     setMaxListeners(0, this.#stop.signal);
-  }
-
-  get courier(): Courier {
-    return this.#courier;
   }
 
   /** Events that were taken from the store and are not done with. */
@@ -143,11 +142,12 @@ export class Sender {
   }
 
   async #takeOne(): Promise<void> {
-    const { method, batchSize } = this.#parts.settings;
+    const { batchSize } = this.#parts.settings;
+    const { most } = this.#courier;
     const [wakes, releases] = [this.#wakes, this.#releases];
-    // With GET each event is a batch of its own, but as many must wait.
-    if (method === 'get' && this.waiting >= batchSize) this.#due = Math.max(this.#due, batchSize);
-    const events = await this.#take(method === 'get' ? 1 : batchSize);
+    // Where each batch is smaller than that, as many must wait all the same.
+    if (most < batchSize && this.waiting >= batchSize) this.#due = Math.max(this.#due, batchSize);
+    const events = await this.#take(Math.min(most, batchSize));
     if (events.length > 0) this.#begin(events, releases);
     // Something may have come while the store looked.
     else this.#isExhausted = wakes === this.#wakes;
@@ -164,10 +164,8 @@ export class Sender {
   }
 
   async #take(count: number): Promise<readonly StoredEvent[]> {
-    const { settings, store } = this.#parts;
-    const room = settings.byteLimit - this.#courier.builder.envelope;
     try {
-      return await store.take({ count, bytes: Math.max(1, room) });
+      return await this.#parts.store.take({ count, bytes: Math.max(1, this.#courier.room) });
     } catch (error) {
       this.#parts.reporter.error('take of the event store', error);
       this.#pause();
@@ -213,7 +211,7 @@ export class Sender {
   }
 
   async #giveBack(batch: Batch): Promise<Left> {
-    await this.#courier.release(batch, batch.events);
+    await this.#desk.release(batch, batch.events);
     // Only then may the next be taken, or that would be stale, too.
     this.#releases++;
     this.#begun();

@@ -1,8 +1,8 @@
 import { setMaxListeners } from 'node:events';
-import type { Clock } from '../schedule/clock.ts';
-import { settlesWithin } from '../schedule/time-limit.ts';
-import type { StoredEvent } from '../store/index.ts';
-import type { Courier } from './courier.ts';
+import type { Clock } from '../../schedule/clock.ts';
+import { settlesWithin } from '../../schedule/time-limit.ts';
+import type { StoredEvent } from '../../store/index.ts';
+import type { BatchDesk } from './desk.ts';
 import type { Reporter } from './reporter.ts';
 
 /**
@@ -10,15 +10,19 @@ import type { Reporter } from './reporter.ts';
  * closes. Nobody can try these again; where the dead letter fails they are lost, which is logged.
  */
 export class Burials {
-  readonly #courier: Courier;
-  readonly #reporter: Reporter;
+  readonly #desk: Pick<BatchDesk<object, object>, 'bury'>;
+  readonly #reporter: Pick<Reporter<object, object>, 'error'>;
   readonly #most: number;
   readonly #underWay: Set<Promise<void>> = new Set();
   readonly #hurry = new AbortController();
 
   /** @param most - burials at once; a dead letter that is too slow must not fill the memory */
-  constructor(courier: Courier, reporter: Reporter, most: number) {
-    this.#courier = courier;
+  constructor(
+    desk: Pick<BatchDesk<object, object>, 'bury'>,
+    reporter: Pick<Reporter<object, object>, 'error'>,
+    most: number,
+  ) {
+    this.#desk = desk;
     this.#reporter = reporter;
     this.#most = most;
     setMaxListeners(0, this.#hurry.signal);
@@ -31,7 +35,7 @@ export class Burials {
   begin(events: readonly StoredEvent[], reason: Error): void {
     const failed = (error: unknown): void => this.#reporter.error(`the dead letter, of ${events.length} events`, error);
     try {
-      const burying = this.#courier.bury(events, reason, this.#hurry.signal);
+      const burying = this.#desk.bury(events, reason, this.#hurry.signal);
       if (burying === undefined) return;
       const burial = burying.catch(failed).finally(() => this.#underWay.delete(burial));
       this.#underWay.add(burial);

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../schedule/clock.ts';
+import type { Clock, Timer } from '../../schedule/clock.ts';
 
 /** Sees to it that no event waits longer than an interval for its batch to fill. */
 export class FlushTimer {
