@@ -30,7 +30,7 @@ const ADD_ONS: Readonly<Record<string, readonly string[]>> = {
   store: ['classic-level', 'p-queue'],
   http: ['p-queue'],
   socket: ['p-queue'],
-  redis: ['ioredis', 'p-queue'],
+  redis: ['ioredis', 'redis', 'bullmq', 'p-queue'],
   bullmq: ['bullmq', 'ioredis'],
   opentelemetry: ['@opentelemetry/api'],
   testing: [],
