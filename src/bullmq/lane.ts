@@ -1,0 +1,38 @@
+import type { Queue } from 'bullmq';
+import type { JobPart } from './job-part.ts';
+import { jobIdsOf, queueNameOf } from './names.ts';
+import type { ResultWatch } from './result-watch.ts';
+
+/** The way of one collector's jobs: its queue in BullMQ, what is to be added to it, and the results that come back. */
+export class Lane {
+  /** The collector's key. */
+  readonly key: string;
+  readonly queueName: string;
+  readonly jobIdFor: (eventId: string) => string;
+  readonly queue: Queue;
+  readonly results: ResultWatch;
+  /** What was sent and is not under way to Redis. */
+  waiting: JobPart[] = [];
+  /** Batches under way. */
+  flights = 0;
+  /** A flush is due in a microtask. */
+  flushing = false;
+
+  constructor(key: string, queue: Queue, results: ResultWatch) {
+    this.key = key;
+    this.queueName = queueNameOf(key);
+    this.jobIdFor = jobIdsOf(key);
+    this.queue = queue;
+    this.results = results;
+  }
+
+  /** Adds jobs, in this order. A job that is there already, from an attempt whose answer got lost, is not added twice. */
+  async add(parts: readonly JobPart[], alone: boolean): Promise<void> {
+    const [first] = parts;
+    if (first !== undefined && parts.length === 1 && alone) {
+      await this.queue.add(this.key, first.data, first.options);
+    } else {
+      await this.queue.addBulk(parts.map(({ data, options = {} }) => ({ name: this.key, data, opts: options })));
+    }
+  }
+}

@@ -1,0 +1,189 @@
+import type { Result } from 'neverthrow';
+import { Delivery } from '../../core/delivery.ts';
+import { describe, InvalidArgumentError } from '../../core/errors.ts';
+import { segment } from '../../core/json-value.ts';
+import { Payload, type PayloadOptions } from '../../core/payload.ts';
+import { deserialized, readBody, reading, serialized, writeBody } from './body.ts';
+import type { RejectedMessageError } from './errors.ts';
+import {
+  Fields,
+  isAnything,
+  isBoolean,
+  isDuration,
+  isListOf,
+  isName,
+  isString,
+  isTime,
+  malformed,
+  orNull,
+} from './fields.ts';
+import type { Serializer } from './serializer.ts';
+
+/** How a send wants failed attempts repeated; the functions of a `retry` option stay where they are. */
+export interface JobRetry {
+  /** Attempts in all, at least 1; may be Infinity. */
+  readonly attempts: number;
+  /** Milliseconds. */
+  readonly base: number;
+  /** Milliseconds. */
+  readonly cap: number;
+}
+
+/** What a job says: one payload for one collector. Undefined is what was not said. */
+export interface JobMessage {
+  /** The id of the collector event; the same for all of its jobs. */
+  readonly event: string;
+  /** The collector's key. */
+  readonly key: string;
+  readonly value: unknown;
+  readonly delivery: Delivery;
+  readonly keys: readonly string[];
+  readonly topics: readonly string[];
+  /** A whole number within ±{@link MOST_PRIORITY}, lowest first. */
+  readonly priority?: number | undefined;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** Milliseconds since the Unix epoch, by the publisher's clock. */
+  readonly sentAt: number;
+  /** Milliseconds since the Unix epoch; Infinity for never, whatever the collector says. */
+  readonly expiresAt?: number | undefined;
+  /** Milliseconds of an attempt, more than 0; Infinity for no limit, whatever the collector says. */
+  readonly timeout?: number | undefined;
+  readonly retry?: JobRetry | undefined;
+  /** Whether somebody may wait for the result. */
+  readonly reply: boolean;
+}
+
+export const MOST_PRIORITY = 1_000_000;
+
+const FIELDS = [
+  'event',
+  'key',
+  'delivery',
+  'keys',
+  'topics',
+  'priority',
+  'headers',
+  'sentAt',
+  'expiresAt',
+  'timeout',
+  'retry',
+  'reply',
+] as const satisfies readonly (keyof JobMessage)[];
+
+/**
+ * Writes the same payload for several collectors: its value is serialised once, here. What it returns makes the body of
+ * the job of a collector.
+ *
+ * @throws {@link InvalidArgumentError} for a value that the serializer cannot carry (by its path, if that is JSON), and
+ * for headers that are not strings by name
+ */
+export function jobWriter(message: Omit<JobMessage, 'key'>, serializer: Serializer): (key: string) => string {
+  const { value, ...head } = message;
+  if (head.headers !== undefined) checkHeaders(head.headers);
+  const text = serialized(serializer, value);
+  return (key) => writeBody({ ...head, key }, text);
+}
+
+/** The body of a job for one collector. @throws as {@link jobWriter} does */
+export function writeJob({ key, ...message }: JobMessage, serializer: Serializer): string {
+  return jobWriter(message, serializer)(key);
+}
+
+/**
+ * What the body of a job says. Anybody may have written it: every field is checked, and there is none besides.
+ * Never throws.
+ */
+export function readJob(body: string, serializer: Serializer): Result<JobMessage, RejectedMessageError> {
+  return reading(() => {
+    const { head, text } = readBody(body);
+    return readHead(new Fields('the job', head).only(FIELDS), () => deserialized(serializer, text));
+  });
+}
+
+/** The payload as it was sent. */
+export function payloadOf(message: JobMessage): Payload {
+  return new Payload<unknown, string, string>(message.value, payloadOptionsOf(message));
+}
+
+/** How it was sent. */
+export function payloadOptionsOf({ delivery, keys, topics, priority }: JobMessage): PayloadOptions {
+  return {
+    delivery,
+    keys: keys.length > 0 ? keys : undefined,
+    topics: topics.length > 0 ? topics : undefined,
+    priority,
+  };
+}
+
+function checkHeaders(headers: unknown): void {
+  if (typeof headers !== 'object' || headers === null || Array.isArray(headers)) {
+    throw new InvalidArgumentError('headers', 'an object of strings', describe(headers));
+  }
+  for (const [name, value] of Object.entries(headers)) {
+    if (typeof value !== 'string')
+      throw new InvalidArgumentError(`headers${segment(name)}`, 'a string', describe(value));
+    if (name === '__proto__')
+      throw new InvalidArgumentError('headers.__proto__', 'named otherwise', 'not safe to read');
+  }
+}
+
+function readHead(fields: Fields, value: () => unknown): JobMessage {
+  const delivery = fields.get('delivery', isDelivery);
+  const keys = fields.get('keys', isNames);
+  const topics = fields.get('topics', isNames);
+  if (delivery === Delivery.KEY && keys.length === 0) throw malformed('the job has no keys');
+  if (delivery === Delivery.TOPIC && topics.length === 0) throw malformed('the job has no topics');
+  return {
+    event: fields.get('event', isName),
+    key: fields.get('key', isName),
+    delivery,
+    keys,
+    topics,
+    priority: fields.optional('priority', isPriority),
+    headers: fields.has('headers')
+      ? new Fields('headers', fields.get('headers', isAnything)).every(isString)
+      : undefined,
+    sentAt: fields.get('sentAt', isTime),
+    expiresAt: limit(fields.optional('expiresAt', isTimeOrNull)),
+    timeout: limit(fields.optional('timeout', isTimeoutOrNull)),
+    retry: fields.has('retry') ? readRetry(new Fields('retry', fields.get('retry', isAnything))) : undefined,
+    reply: fields.get('reply', isBoolean),
+    value: value(),
+  };
+}
+
+function readRetry(fields: Fields): JobRetry {
+  const attempts = fields.only(['attempts', 'base', 'cap']).get('attempts', isCountOrNull);
+  return {
+    attempts: attempts ?? Number.POSITIVE_INFINITY,
+    base: fields.get('base', isDuration),
+    cap: fields.get('cap', isDuration),
+  };
+}
+
+function limit(value: number | null | undefined): number | undefined {
+  return value === null ? Number.POSITIVE_INFINITY : value;
+}
+
+function isDelivery(value: unknown): value is Delivery {
+  return DELIVERIES.includes(value);
+}
+
+function isPriority(value: unknown): value is number {
+  return Number.isSafeInteger(value) && Math.abs(value as number) <= MOST_PRIORITY;
+}
+
+function isTimeout(value: unknown): value is number {
+  return isDuration(value) && value > 0;
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 1;
+}
+
+const isNames = isListOf(isName);
+const isTimeOrNull = orNull(isTime);
+const isTimeoutOrNull = orNull(isTimeout);
+const isCountOrNull = orNull(isCount);
+
+const DELIVERIES: readonly unknown[] = Object.values(Delivery);

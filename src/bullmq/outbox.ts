@@ -1,0 +1,225 @@
+import type { Redis } from 'ioredis';
+import { err } from 'neverthrow';
+import { asError, describeThrown, QueueFullError } from '../core/errors.ts';
+import { settlesWithin } from '../schedule/time-limit.ts';
+import { isAway } from './connections.ts';
+import { BrokerRefusedError, BrokerUnavailableError } from './errors.ts';
+import type { JobPart } from './job-part.ts';
+import type { Lane } from './lane.ts';
+import type { BullMQQueueSettings } from './settings.ts';
+
+/** Jobs in one batch. */
+const BATCH = 500;
+
+/** Batches of a lane that may be under way at a time: while Redis works on one, the next is written. */
+const FLIGHTS = 4;
+
+/** Jobs on their way beyond which {@link Outbox.ready} waits. */
+const MANY = 10_000;
+
+/** Told what becomes of jobs. */
+export interface OutboxObserver {
+  /** Redis has it. */
+  sent(part: JobPart): void;
+  /** Redis does not have it, or nobody knows. */
+  failed(part: JobPart, error: Error): void;
+}
+
+type Settings = Pick<BullMQQueueSettings, 'clock' | 'sendTimeout' | 'mostAway'>;
+
+/**
+ * Takes jobs to Redis: those of a burst together, in their order. While Redis is away they fail at once, or wait here
+ * within a bound.
+ *
+ *     put ──→ lane.waiting ──(a microtask)──→ a batch under way ──→ sent
+ *                  ↑                              │ no answer
+ *                  └──── Redis is back ←── away ──┴──→ failed
+ */
+export class Outbox {
+  readonly #redis: Redis;
+  readonly #settings: Settings;
+  readonly #observer: OutboxObserver;
+  readonly #lanes: Set<Lane> = new Set();
+  readonly #readyWaiters: Set<() => void> = new Set();
+  /** Jobs that Redis has not acknowledged. */
+  #held = 0;
+  #closed = false;
+  /** Redis was silent; nothing more is sent until it answers again. */
+  #silent = false;
+
+  constructor(redis: Redis, settings: Settings, observer: OutboxObserver) {
+    this.#redis = redis;
+    this.#settings = settings;
+    this.#observer = observer;
+    redis.on('ready', this.#onReady);
+  }
+
+  /** Jobs that Redis has not acknowledged. */
+  get held(): number {
+    return this.#held;
+  }
+
+  /** Why so many more jobs would be refused; undefined if they are taken. */
+  refusal(jobs: number): Error | undefined {
+    if (!this.isAway) return undefined;
+    const { mostAway } = this.#settings;
+    if (mostAway === 0) return new BrokerUnavailableError('Redis is away');
+    if (this.#held + jobs <= mostAway) return undefined;
+    return new QueueFullError(`${this.#held} jobs wait for Redis already (whenAway.queue: ${mostAway})`);
+  }
+
+  get isAway(): boolean {
+    return this.#silent || this.#redis.status !== 'ready';
+  }
+
+  put(part: JobPart): void {
+    const { lane } = part;
+    this.#held++;
+    lane.waiting.push(part);
+    this.#lanes.add(lane);
+    this.#schedule(lane);
+  }
+
+  /** Takes a job back that is not under way yet. False if it is. */
+  withdraw(part: JobPart): boolean {
+    const at = part.lane.waiting.indexOf(part);
+    if (at === -1) return false;
+    part.lane.waiting.splice(at, 1);
+    part.phase = 'withdrawn';
+    this.#release();
+    return true;
+  }
+
+  /** Resolves once Redis answers, and there is room; also when the outbox closes. */
+  async ready(): Promise<void> {
+    while (!this.#closed && (this.isAway || this.#held >= MANY)) {
+      await new Promise<void>((resolve) => this.#readyWaiters.add(resolve));
+    }
+  }
+
+  /** Resolves once nothing is held any more. */
+  async empty(): Promise<void> {
+    while (this.#held > 0) await new Promise<void>((resolve) => this.#readyWaiters.add(resolve));
+  }
+
+  /** Gives up on what is held. */
+  close(error: Error): void {
+    this.#closed = true;
+    this.#redis.off('ready', this.#onReady);
+    for (const lane of this.#lanes) for (const part of lane.waiting.splice(0)) this.#fail(part, error);
+    this.#wake();
+  }
+
+  readonly #onReady = (): void => {
+    this.#silent = false;
+    for (const lane of this.#lanes) this.#schedule(lane);
+    this.#wake();
+  };
+
+  /** One flush for a whole burst. */
+  #schedule(lane: Lane): void {
+    if (lane.flushing || lane.waiting.length === 0) return;
+    lane.flushing = true;
+    queueMicrotask(() => {
+      lane.flushing = false;
+      this.#flush(lane);
+    });
+  }
+
+  #flush(lane: Lane): void {
+    while (lane.waiting.length > 0 && lane.flights < FLIGHTS && !this.#closed) {
+      if (this.isAway) {
+        if (this.#settings.mostAway === 0)
+          this.#failAll(lane.waiting.splice(0), new BrokerUnavailableError('Redis is away'));
+        return;
+      }
+      void this.#fly(lane, lane.waiting.splice(0, BATCH));
+    }
+  }
+
+  async #fly(lane: Lane, batch: readonly JobPart[]): Promise<void> {
+    lane.flights++;
+    try {
+      await this.#answered(lane.add(batch, lane.flights === 1 && lane.waiting.length === 0));
+      for (const part of batch) this.#sent(part);
+    } catch (error) {
+      if (isAway(error)) this.#away(lane, batch, error);
+      else if (batch.length === 1) this.#failAll(batch, refused(error));
+      else await this.#oneByOne(lane, batch);
+    } finally {
+      lane.flights--;
+      this.#schedule(lane);
+    }
+  }
+
+  /** One of them was refused; the others may have been added, and are not added twice. */
+  async #oneByOne(lane: Lane, batch: readonly JobPart[]): Promise<void> {
+    for (const part of batch) {
+      try {
+        await this.#answered(lane.add([part], true));
+        this.#sent(part);
+      } catch (error) {
+        if (isAway(error)) this.#away(lane, [part], error);
+        else this.#fail(part, refused(error));
+      }
+    }
+  }
+
+  /** Rejects if Redis is silent for too long; then its connection is made anew. */
+  async #answered(added: Promise<void>): Promise<void> {
+    const { clock, sendTimeout } = this.#settings;
+    added.catch(() => undefined);
+    if (await settlesWithin(added, clock, sendTimeout)) return;
+    if (!this.#silent && this.#redis.status === 'ready') {
+      this.#silent = true;
+      this.#redis.disconnect(true);
+    }
+    throw new BrokerUnavailableError(
+      `Redis did not answer within ${sendTimeout} ms (sendTimeout); it may have accepted the payload`,
+    );
+  }
+
+  #away(lane: Lane, batch: readonly JobPart[], error: unknown): void {
+    if (this.#settings.mostAway > 0 && !this.#closed) lane.waiting.unshift(...batch);
+    else this.#failAll(batch, unavailable(error));
+  }
+
+  #sent(part: JobPart): void {
+    part.phase = 'sent';
+    part.data = undefined;
+    part.options = undefined;
+    this.#observer.sent(part);
+    this.#release();
+  }
+
+  #failAll(parts: readonly JobPart[], error: Error): void {
+    for (const part of parts) this.#fail(part, error);
+  }
+
+  #fail(part: JobPart, error: Error): void {
+    part.phase = 'failed';
+    this.#observer.failed(part, error);
+    part.done(err(error));
+    this.#release();
+  }
+
+  #release(): void {
+    this.#held--;
+    if (this.#readyWaiters.size > 0) this.#wake();
+  }
+
+  #wake(): void {
+    const waiters = [...this.#readyWaiters];
+    this.#readyWaiters.clear();
+    for (const resolve of waiters) resolve();
+  }
+}
+
+function unavailable(error: unknown): Error {
+  if (error instanceof BrokerUnavailableError) return error;
+  return new BrokerUnavailableError(`Redis is away: ${describeThrown(error)}`, { cause: error });
+}
+
+function refused(error: unknown): Error {
+  return new BrokerRefusedError(`Redis refused the payload: ${asError(error).message}`, { cause: error });
+}
