@@ -19,8 +19,8 @@ export interface Terminal {
   readonly env: NodeJS.ProcessEnv;
 }
 
-/** Exit codes, the same for every command. */
-export const ExitCode = { OK: 0, FAILED: 1, USAGE: 2, INTERRUPTED: 130 } as const;
+/** Exit codes, the same for every command. `UNFINISHED`: it stopped in time, and what it was at is not done. */
+export const ExitCode = { OK: 0, FAILED: 1, USAGE: 2, UNFINISHED: 3, INTERRUPTED: 130 } as const;
 
 /** The command line is wrong: told in one line, with exit code 2. */
 export class UsageError extends Error {}

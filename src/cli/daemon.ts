@@ -5,6 +5,7 @@ import { type Command, ExitCode, type Terminal } from './command.ts';
 import { type DaemonConfig, readDaemonConfig } from './daemon-config.ts';
 import { createLog } from './log.ts';
 import { StatusLine } from './status-line.ts';
+import { stopSignal } from './stop-signal.ts';
 
 const USAGE = `collector-queue daemon --listen <address> --store <folder> --endpoint <host or URL> [options]
 
@@ -84,7 +85,7 @@ class RunningDaemon {
 
   async run(): Promise<number> {
     // From now on: who stops it while it starts means it, too.
-    const stopSignal = this.#stopSignal();
+    const stopped = stopSignal(() => this.#exitNow());
     const started = this.#daemon.start();
     process.on('SIGHUP', () => void started.then(() => this.#reload()).catch(() => undefined));
     await started;
@@ -93,7 +94,7 @@ class RunningDaemon {
     const addresses = this.#daemon.addresses.map(listenAddressName).join(', ');
     this.#log.info({ pid: process.pid, waiting: stored, deadLetters }, `listening at ${addresses}`);
     this.#status?.start();
-    const signal = await stopSignal;
+    const signal = await stopped;
     this.#log.info({ signal, timeout: this.#config.shutdownTimeout }, 'stopping');
     this.#health.stopping();
     const { remaining } = await this.#daemon.stop({ timeout: this.#config.shutdownTimeout });
@@ -116,20 +117,6 @@ class RunningDaemon {
       await this.#daemon.stop({ timeout: 0 });
       throw error;
     }
-  }
-
-  /** Resolves at the first signal to stop; the second ends the process at once. */
-  #stopSignal(): Promise<NodeJS.Signals> {
-    return new Promise((resolve) => {
-      let isStopping = false;
-      for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-        process.on(signal, () => {
-          if (isStopping) this.#exitNow();
-          isStopping = true;
-          resolve(signal);
-        });
-      }
-    });
   }
 
   #exitNow(): never {

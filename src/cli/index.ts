@@ -10,11 +10,19 @@ import { type Command, ExitCode, type Terminal, UsageError } from './command.ts'
 import { reasonsOf } from './reasons.ts';
 
 /** Loaded when they are called: none pays for another's imports. */
-const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
-  daemon: async () => (await import('./daemon.ts')).daemon,
-  spool: async () => (await import('./spool.ts')).spool,
-  send: async () => (await import('./send.ts')).send,
+const GROUPS: Readonly<Record<string, Readonly<Record<string, () => Promise<Command>>>>> = {
+  'The spool: events over sockets, kept on disk': {
+    daemon: async () => (await import('./daemon.ts')).daemon,
+    spool: async () => (await import('./spool.ts')).spool,
+    send: async () => (await import('./send.ts')).send,
+  },
+  'Collectors on Redis, with BullMQ': {
+    worker: async () => (await import('./worker.ts')).worker,
+    status: async () => (await import('./status.ts')).status,
+  },
 };
+
+const COMMANDS = Object.assign({}, ...Object.values(GROUPS)) as (typeof GROUPS)[string];
 
 async function main(args: readonly string[], terminal: Terminal): Promise<number> {
   const [name = '--help', ...rest] = args;
@@ -22,6 +30,7 @@ async function main(args: readonly string[], terminal: Terminal): Promise<number
   if (name === '--help' || name === '-h' || name === 'help') return print(terminal, await overview());
   const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (load === undefined) throw new UsageError(`there is no command '${name}'; see collector-queue --help`);
+  if (rest.includes('--version')) return print(terminal, `${version()}\n`);
   const command = await load();
   if (rest.includes('--help') || rest.includes('-h')) return print(terminal, command.usage);
   return command.run(rest, terminal);
@@ -33,10 +42,15 @@ function print({ stdout }: Terminal, text: string): number {
 }
 
 async function overview(): Promise<string> {
-  const lines = await Promise.all(
-    Object.entries(COMMANDS).map(async ([name, load]) => `  ${name.padEnd(10)}${(await load()).summary}\n`),
+  const groups = await Promise.all(
+    Object.entries(GROUPS).map(async ([title, commands]) => {
+      const lines = Object.entries(commands).map(
+        async ([name, load]) => `  ${name.padEnd(10)}${(await load()).summary}\n`,
+      );
+      return `${title}\n${(await Promise.all(lines)).join('')}\n`;
+    }),
   );
-  return `collector-queue <command> [options]\n\n${lines.join('')}\n  --version\n  --help    also after a command\n`;
+  return `collector-queue <command> [options]\n\n${groups.join('')}  --version\n  --help    also after a command\n`;
 }
 
 function version(): string {
