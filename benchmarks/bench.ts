@@ -59,6 +59,7 @@ export const benchNames: readonly string[] = [
   'http',
   'store',
   'spool',
+  'bullmq',
 ];
 
 /** Loads a benchmark. The files are plain JavaScript, so that no loader touches what is measured. */
