@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { configDefaults, defineConfig } from 'vitest/config';
 
 /**
@@ -15,6 +16,8 @@ export default defineConfig(({ mode }) => {
       // FC_RUNS is how often a property is tried: `numRuns: Number(process.env.FC_RUNS)`.
       env: { FC_RUNS: process.env.FC_RUNS ?? (all ? '1000' : '100') },
       pool: 'forks',
+      // Many tests wait for other processes: on a small machine one worker would leave most of it idle.
+      maxWorkers: Math.max(2, availableParallelism() - 1),
       execArgv: ['--expose-gc'],
       testTimeout: all ? 60_000 : 10_000,
       hookTimeout: 10_000,

@@ -184,5 +184,6 @@ test('the table of exit codes lists those that there are', async () => {
   const page = readFileSync(join(import.meta.dirname, '../../docs/SPOOL.md'), 'utf8');
   const table = page.split('## Exit codes')[1] ?? '';
   const codes = [...table.matchAll(/^\| (\d+) \|/gm)].map(([, code]) => Number(code));
-  expect(codes).toEqual(Object.values(ExitCode));
+  // That it could not finish in time is a code of the worker's alone.
+  expect(codes).toEqual(Object.values(ExitCode).filter((code) => code !== ExitCode.UNFINISHED));
 });
