@@ -3,8 +3,9 @@ import type { DeadLetter } from '../policies/dead-letter.ts';
 import { QueueEventName } from '../queue-events/names.ts';
 import type { QueueEventSource } from '../queue-events/queue-events.ts';
 import type { Lane } from './lane.ts';
+import { serialized } from './messages/body.ts';
 import { errorToJson, isError } from './messages/error-message.ts';
-import { type JobMessage, writeJob } from './messages/job-message.ts';
+import { type JobHead, type JobMessage, writeJob } from './messages/job-message.ts';
 import { addressOf } from './names.ts';
 import { DEAD_LETTER_OF } from './send-options.ts';
 import type { BullMQQueueSettings } from './settings.ts';
@@ -61,20 +62,17 @@ export class RemoteDeadLetters {
     const jobId = `${laneOf(failed.key).jobIdFor(failed.event)}-${lane.jobIdFor('letter')}`;
     const now = Math.floor(letter.timestamp);
     const error = isError(letter.error) ? errorToJson(letter.error, stackTraces) : letter.error;
-    const body = writeJob(
-      {
-        event: failed.event,
-        key,
-        value: { ...letter, error },
-        delivery: 'key',
-        keys: [key],
-        topics: [],
-        headers: { ...failed.headers, [DEAD_LETTER_OF]: JSON.stringify([...trail, failed.key]) },
-        sentAt: now,
-        reply: false,
-      },
-      serializer,
-    );
+    const head: JobHead = {
+      event: failed.event,
+      key,
+      delivery: 'key',
+      keys: [key],
+      topics: [],
+      headers: { ...failed.headers, [DEAD_LETTER_OF]: JSON.stringify([...trail, failed.key]) },
+      sentAt: now,
+      reply: false,
+    };
+    const body = writeJob(head, serialized(serializer, { ...letter, error }));
     const data = seal.close('job', addressOf(prefix, lane.queueName, jobId), now, body);
     await lane.queue.add(key, data, { jobId });
   }

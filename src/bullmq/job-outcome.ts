@@ -1,5 +1,5 @@
 import type { Job } from 'bullmq';
-import { describeThrown, stackOf } from '../core/errors.ts';
+import { describeThrown, ErrorCode, stackOf } from '../core/errors.ts';
 import { writeFailure } from './messages/failure-text.ts';
 import type { Envelope } from './messages/seal.ts';
 
@@ -32,10 +32,15 @@ export function backoffStrategy(_attempts: number, _type: string | undefined, er
   return (error as { delay?: number } | undefined)?.delay ?? 0;
 }
 
+const GIVEN_UP: ReadonlySet<unknown> = new Set([
+  ErrorCode.SHUTDOWN_TIMEOUT,
+  ErrorCode.QUEUE_ABORTED,
+  ErrorCode.QUEUE_CLOSED,
+]);
+
 /** What the queue within gives up on at a shutdown. */
 export function isGivenUp(error: unknown): boolean {
-  const code = (error as { code?: unknown } | null | undefined)?.code;
-  return code === 'CQ_SHUTDOWN_TIMEOUT' || code === 'CQ_QUEUE_ABORTED' || code === 'CQ_QUEUE_CLOSED';
+  return GIVEN_UP.has((error as { code?: unknown } | null | undefined)?.code);
 }
 
 /** The job goes back to those that wait, for another worker; this was no attempt. */

@@ -70,7 +70,8 @@ interface Assignment {
 export class JobWorker {
   readonly key: string;
   busy = 0;
-  readonly #underWay: Set<Assignment> = new Set();
+  /** In no order. An array, since what was in a set of many comings and goings outlives two collections by V8. */
+  readonly #underWay: Assignment[] = [];
   readonly #parts: WorkerParts;
   readonly #collector: AnyCollector;
   readonly #lane: Lane;
@@ -164,7 +165,7 @@ export class JobWorker {
       const opened = opening instanceof Promise ? await opening : opening;
       if (opened.isErr()) return await this.#reject(job, opened.error);
       assignment = this.#assignment(job, token, opened.value);
-      this.#underWay.add(assignment);
+      this.#underWay.push(assignment);
       if (this.#expiresAt(assignment.message) <= this.#parts.settings.clock.wall()) {
         return await this.#expired(assignment);
       }
@@ -180,8 +181,13 @@ export class JobWorker {
       return result.isOk() ? this.#succeed(assignment, result) : await this.#conclude(assignment, result);
     } finally {
       this.busy--;
-      if (assignment !== undefined) this.#underWay.delete(assignment);
+      if (assignment !== undefined) this.#forget(assignment);
     }
+  }
+
+  #forget(assignment: Assignment): void {
+    const last = this.#underWay.pop() as Assignment;
+    if (last !== assignment) this.#underWay[this.#underWay.indexOf(assignment)] = last;
   }
 
   #assignment(job: Job, token: string, message: JobMessage): Assignment {

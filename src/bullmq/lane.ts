@@ -13,6 +13,8 @@ export class Lane {
   readonly results: ResultWatch;
   /** What was sent and is not under way to Redis. */
   waiting: JobPart[] = [];
+  /** What came back from Redis being away. It goes before what waits once nothing is under way, so the order stays. */
+  readonly returned: JobPart[] = [];
   /** Batches under way. */
   flights = 0;
   /** A flush is due in a microtask. */
@@ -26,13 +28,11 @@ export class Lane {
     this.results = results;
   }
 
-  /** Adds jobs, in this order. A job that is there already, from an attempt whose answer got lost, is not added twice. */
-  async add(parts: readonly JobPart[], alone: boolean): Promise<void> {
-    const [first] = parts;
-    if (first !== undefined && parts.length === 1 && alone) {
-      await this.queue.add(this.key, first.data, first.options);
-    } else {
-      await this.queue.addBulk(parts.map(({ data, options = {} }) => ({ name: this.key, data, opts: options })));
-    }
+  /**
+   * Adds jobs, in this order. A job that is there already, from an attempt whose answer got lost, is not added twice.
+   * One command for each: a transaction, as BullMQ has it for many, would let workers begin after the last of them.
+   */
+  add(parts: readonly JobPart[]): Promise<PromiseSettledResult<unknown>[]> {
+    return Promise.allSettled(parts.map(({ data, options }) => this.queue.add(this.key, data, options)));
   }
 }

@@ -8,11 +8,11 @@ import type { JobPart } from './job-part.ts';
 import type { Lane } from './lane.ts';
 import type { BullMQQueueSettings } from './settings.ts';
 
-/** Jobs in one batch. */
-const BATCH = 500;
+/** Jobs that leave together. Workers have begun with the first before the last of a burst is written. */
+const BATCH = 25;
 
-/** Batches of a lane that may be under way at a time: while Redis works on one, the next is written. */
-const FLIGHTS = 4;
+/** Batches of a lane that may be under way at a time. */
+const FLIGHTS = 40;
 
 /** Jobs on their way beyond which {@link Outbox.ready} waits. */
 const MANY = 10_000;
@@ -28,10 +28,10 @@ export interface OutboxObserver {
 type Settings = Pick<BullMQQueueSettings, 'clock' | 'sendTimeout' | 'mostAway'>;
 
 /**
- * Takes jobs to Redis: those of a burst together, in their order. While Redis is away they fail at once, or wait here
+ * Takes jobs to Redis: those of a burst in batches, in their order. While Redis is away they fail at once, or wait here
  * within a bound.
  *
- *     put ──→ lane.waiting ──(a microtask)──→ a batch under way ──→ sent
+ *     put ──→ lane.waiting ──(a batch is full, or a microtask)──→ a batch under way ──→ sent
  *                  ↑                              │ no answer
  *                  └──── Redis is back ←── away ──┴──→ failed
  */
@@ -77,7 +77,8 @@ export class Outbox {
     this.#held++;
     lane.waiting.push(part);
     this.#lanes.add(lane);
-    this.#schedule(lane);
+    if (lane.waiting.length >= BATCH && !this.isAway) this.#flush(lane);
+    else this.#schedule(lane);
   }
 
   /** Takes a job back that is not under way yet. False if it is. */
@@ -106,7 +107,9 @@ export class Outbox {
   close(error: Error): void {
     this.#closed = true;
     this.#redis.off('ready', this.#onReady);
-    for (const lane of this.#lanes) for (const part of lane.waiting.splice(0)) this.#fail(part, error);
+    for (const { returned, waiting } of this.#lanes) {
+      for (const part of [...returned.splice(0), ...waiting.splice(0)]) this.#fail(part, error);
+    }
     this.#wake();
   }
 
@@ -127,7 +130,7 @@ export class Outbox {
   }
 
   #flush(lane: Lane): void {
-    while (lane.waiting.length > 0 && lane.flights < FLIGHTS && !this.#closed) {
+    while (lane.waiting.length > 0 && lane.flights < FLIGHTS && lane.returned.length === 0 && !this.#closed) {
       if (this.isAway) {
         if (this.#settings.mostAway === 0)
           this.#failAll(lane.waiting.splice(0), new BrokerUnavailableError('Redis is away'));
@@ -140,36 +143,26 @@ export class Outbox {
   async #fly(lane: Lane, batch: readonly JobPart[]): Promise<void> {
     lane.flights++;
     try {
-      await this.#answered(lane.add(batch, lane.flights === 1 && lane.waiting.length === 0));
-      for (const part of batch) this.#sent(part);
+      const answers = await this.#answered(lane.add(batch));
+      for (const [at, part] of batch.entries()) {
+        const answer = answers[at] as PromiseSettledResult<unknown>;
+        if (answer.status === 'fulfilled') this.#sent(part);
+        else if (isAway(answer.reason)) this.#away(part, answer.reason);
+        else this.#fail(part, refused(answer.reason));
+      }
     } catch (error) {
-      if (isAway(error)) this.#away(lane, batch, error);
-      else if (batch.length === 1) this.#failAll(batch, refused(error));
-      else await this.#oneByOne(lane, batch);
+      for (const part of batch) this.#away(part, error);
     } finally {
       lane.flights--;
+      if (lane.flights === 0) lane.waiting.unshift(...lane.returned.splice(0));
       this.#schedule(lane);
     }
   }
 
-  /** One of them was refused; the others may have been added, and are not added twice. */
-  async #oneByOne(lane: Lane, batch: readonly JobPart[]): Promise<void> {
-    for (const part of batch) {
-      try {
-        await this.#answered(lane.add([part], true));
-        this.#sent(part);
-      } catch (error) {
-        if (isAway(error)) this.#away(lane, [part], error);
-        else this.#fail(part, refused(error));
-      }
-    }
-  }
-
   /** Rejects if Redis is silent for too long; then its connection is made anew. */
-  async #answered(added: Promise<void>): Promise<void> {
+  async #answered<T>(added: Promise<T>): Promise<T> {
     const { clock, sendTimeout } = this.#settings;
-    added.catch(() => undefined);
-    if (await settlesWithin(added, clock, sendTimeout)) return;
+    if (await settlesWithin(added, clock, sendTimeout)) return added;
     if (!this.#silent && this.#redis.status === 'ready') {
       this.#silent = true;
       this.#redis.disconnect(true);
@@ -179,9 +172,10 @@ export class Outbox {
     );
   }
 
-  #away(lane: Lane, batch: readonly JobPart[], error: unknown): void {
-    if (this.#settings.mostAway > 0 && !this.#closed) lane.waiting.unshift(...batch);
-    else this.#failAll(batch, unavailable(error));
+  /** It waits before those that came later, or fails. */
+  #away(part: JobPart, error: unknown): void {
+    if (this.#settings.mostAway > 0 && !this.#closed) part.lane.returned.push(part);
+    else this.#fail(part, unavailable(error));
   }
 
   #sent(part: JobPart): void {

@@ -5,7 +5,8 @@ import { InvalidArgumentError } from '../core/errors.ts';
 import type { Payload } from '../core/payload.ts';
 import { type JobOptions, JobPart } from './job-part.ts';
 import type { Lane } from './lane.ts';
-import { serialized, writeBody } from './messages/body.ts';
+import { serialized } from './messages/body.ts';
+import { type JobHead, writeJob } from './messages/job-message.ts';
 import { addressOf } from './names.ts';
 import type { RemoteEvent } from './remote-event.ts';
 import type { RemoteSendSettings } from './send-options.ts';
@@ -44,7 +45,7 @@ export class Outgoing {
     const jobId = lane.jobIdFor(event.id);
     // A send that has a delay of its own waits as a whole; otherwise the collector's counts.
     const delay = Math.ceil(delayFrom(sent.delay ?? collector.settings.delay, this.#now));
-    const head = {
+    const head: JobHead = {
       event: event.id,
       key: lane.key,
       delivery: payload.delivery,
@@ -63,12 +64,7 @@ export class Outgoing {
     if (queueType === QueueType.LIFO) options.lifo = true;
     if (queueType === QueueType.PRIORITY) options.priority = (payload.priority ?? defaultPriority) + PRIORITY_SHIFT;
     const address = addressOf(prefix, lane.queueName, jobId);
-    return new JobPart(
-      event,
-      lane,
-      seal.close('job', address, this.#now + delay, writeBody(head, this.#text)),
-      options,
-    );
+    return new JobPart(event, lane, seal.close('job', address, this.#now + delay, writeJob(head, this.#text)), options);
   }
 }
 

@@ -48,8 +48,8 @@ export class RemoteRun implements RemoteHost, OutboxObserver {
   readonly #lanes: Map<string, Lane> = new Map();
   readonly #workLanes: Map<string, Lane> = new Map();
   readonly #watchers: Set<() => void> = new Set();
-  /** Events that somebody waits for, with how many of their parts are watched. */
-  readonly #awaited: Map<RemoteEvent, number> = new Map();
+  /** How many parts of events somebody waits for. */
+  #watched = 0;
   #interrupted = false;
   #redis: Redis | undefined;
   #working: Redis | undefined;
@@ -177,18 +177,14 @@ export class RemoteRun implements RemoteHost, OutboxObserver {
   }
 
   watch(part: JobPart): void {
-    const { event } = part;
-    this.#awaited.set(event, (this.#awaited.get(event) ?? 0) + 1);
+    this.#watched++;
     part.lane.results.watch(part);
   }
 
   unwatch(part: JobPart): void {
-    const { event } = part;
-    const left = (this.#awaited.get(event) ?? 1) - 1;
-    if (left > 0) this.#awaited.set(event, left);
-    else this.#awaited.delete(event);
+    this.#watched--;
     part.lane.results.unwatch(part);
-    if (this.#awaited.size === 0) for (const resolve of this.#watchers) resolve();
+    if (this.#watched === 0) for (const resolve of this.#watchers) resolve();
   }
 
   settled(event: RemoteEvent): void {
@@ -325,21 +321,26 @@ export class RemoteRun implements RemoteHost, OutboxObserver {
     part.lane.queue.remove(part.jobId).catch((error) => this.#parts.events.reportInternal('withdrawal', error));
   }
 
+  /** The events that somebody waits for. */
+  #awaited(): Set<RemoteEvent> {
+    return new Set([...this.#lanes.values()].flatMap(({ results }) => results.parts().map(({ event }) => event)));
+  }
+
   #giveUpAll(error: Error): void {
-    for (const event of [...this.#awaited.keys()]) event.abandon(error);
+    for (const event of this.#awaited()) event.abandon(error);
   }
 
   /** Who waits for what is due later waits no more. */
   #giveUpScheduled(): void {
     const now = this.clock.wall();
     const error = new QueueClosedError('the queue was shut down before the time of the payload came');
-    for (const event of [...this.#awaited.keys()]) {
+    for (const event of this.#awaited()) {
       if (event.parts.some(({ due, result }) => result === undefined && due > now)) event.abandon(error);
     }
   }
 
   async #nobodyWaits(): Promise<void> {
-    if (this.#awaited.size === 0) return;
+    if (this.#watched === 0) return;
     await new Promise<void>((resolve) => this.#watchers.add(resolve));
   }
 

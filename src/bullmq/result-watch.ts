@@ -34,10 +34,13 @@ export interface WatchParts {
 /** How soon a job that was not found is looked for again: it may just have finished. Milliseconds. */
 const SECOND_LOOK = 500;
 
-/** While more than so many jobs are watched, the news are read in larger portions, with a pause before each. */
-const MANY = 16;
-/** Milliseconds. */
-const PAUSE = 2;
+/**
+ * A part in the map of those watched. Emptied once it is not watched any more: a map that many entries pass through
+ * leaves tables behind that V8 has promoted, and what these hold outlives two collections, and is promoted as well.
+ */
+interface Slot {
+  part: JobPart | undefined;
+}
 
 /** What the stream tells of a job that has a result, or will have none. */
 const ENDS: ReadonlySet<string> = new Set(['completed', 'failed', 'removed']);
@@ -54,7 +57,7 @@ const RESTART = 1_000;
  */
 export class ResultWatch {
   readonly #parts: WatchParts;
-  readonly #watched: Map<string, JobPart> = new Map();
+  readonly #watched: Map<string, Slot> = new Map();
   #events: QueueEvents | undefined;
   /** The news are complete from here on: what is sent later needs no look. */
   #live = false;
@@ -72,13 +75,18 @@ export class ResultWatch {
 
   /** The part whose result is waited for. */
   partOf(jobId: string): JobPart | undefined {
-    return this.#watched.get(jobId);
+    return this.#watched.get(jobId)?.part;
+  }
+
+  /** The parts whose results are waited for. */
+  parts(): JobPart[] {
+    return [...this.#watched.values()].map(({ part }) => part as JobPart);
   }
 
   watch(part: JobPart): void {
     part.watched = true;
     part.lookedAt = this.#parts.clock.now();
-    this.#watched.set(part.jobId, part);
+    this.#watched.set(part.jobId, { part });
     if (part.phase === 'sent') part.toLookUp = true;
     if (!this.#live) {
       part.toLookUp = true;
@@ -89,6 +97,9 @@ export class ResultWatch {
 
   unwatch(part: JobPart): void {
     part.watched = false;
+    const slot = this.#watched.get(part.jobId);
+    if (slot?.part !== part) return;
+    slot.part = undefined;
     this.#watched.delete(part.jobId);
   }
 
@@ -118,13 +129,13 @@ export class ResultWatch {
         lastEventId: `${position}`,
       });
       this.#events = events;
-      this.#readInPortions(events);
+      this.#readNews(events);
       events.on('error', () => undefined);
       events.on('completed', ({ jobId, returnvalue }) => this.#tell(jobId, () => this.#read(jobId, returnvalue)));
       events.on('failed', ({ jobId, failedReason }) => this.#tell(jobId, () => this.#readFailure(jobId, failedReason)));
       events.on('removed', ({ jobId }) => this.#tell(jobId, () => lost('it was removed')));
       this.#live = true;
-      for (const part of this.#all()) if (part.toLookUp && part.phase === 'sent') void this.#lookUp(part);
+      for (const part of this.parts()) if (part.toLookUp && part.phase === 'sent') void this.#lookUp(part);
     } catch {
       if (!this.#closed) clock.setTimer(() => this.#watched.size > 0 && void this.#start(), RESTART, true);
     } finally {
@@ -132,19 +143,11 @@ export class ResultWatch {
     }
   }
 
-  /**
-   * A portion costs more than what is in it: a write, a wake-up and a reply for each. And most of what is in it is no news
-   * here: of each job is told that it was added, waits and runs, and of the jobs of all senders.
-   */
-  #readInPortions(events: QueueEvents): void {
+  /** Most is no news here: of each job is told that it was added, waits and runs, and of the jobs of all senders. */
+  #readNews(events: QueueEvents): void {
     const backend = events.getBackend();
     const readEvents = backend.readEvents.bind(backend);
     backend.readEvents = async (id, timeout) => {
-      if (this.#watched.size > MANY && !this.#closed) {
-        await new Promise<void>((resolve) => {
-          this.#parts.clock.setTimer(resolve, PAUSE);
-        });
-      }
       const read = await readEvents(id, timeout);
       if (read?.[0] !== undefined) read[0][1] = this.#newsIn(read[0][1]);
       return read;
@@ -161,7 +164,7 @@ export class ResultWatch {
   }
 
   #tell(jobId: string, read: () => Result<unknown, unknown>): void {
-    const part = this.#watched.get(jobId);
+    const part = this.partOf(jobId);
     if (part !== undefined) part.done(read());
   }
 
@@ -219,11 +222,7 @@ export class ResultWatch {
     const { clock, lookupInterval } = this.#parts;
     const before = clock.now() - lookupInterval;
     if (!this.#live) void this.#start();
-    for (const part of this.#all()) if (part.phase === 'sent' && part.lookedAt <= before) void this.#lookUp(part);
-  }
-
-  #all(): JobPart[] {
-    return [...this.#watched.values()];
+    for (const part of this.parts()) if (part.phase === 'sent' && part.lookedAt <= before) void this.#lookUp(part);
   }
 }
 

@@ -95,6 +95,32 @@ describe('while Redis is not there', () => {
     expect((await waiting).flatMap((list) => list.oks())).toEqual(Array.from({ length: 20 }, (_, value) => value));
   });
 
+  test('sends that wait keep their order, however many they are', async () => {
+    const redis = await redisForTest();
+    const seen: unknown[] = [];
+    const queue = await started([new Collector('a', ({ value }) => void seen.push(value))], {
+      connection: redis.url,
+      concurrency: 1,
+      sendTimeout: 300,
+      whenAway: { queue: 1_000 },
+    });
+    const publisher = queue.getPublisher();
+    const send = (from: number, count: number) =>
+      publisher.sendMany(Array.from({ length: count }, (_, at) => new Payload(from + at)));
+    await publisher.publish(0).wait();
+    redis.pause();
+    // Under way when Redis is found silent, the second half for longer, while more comes in; none of it has arrived.
+    const events = send(1, 60);
+    await passed(150);
+    events.push(...send(61, 60));
+    await passed(225);
+    events.push(...send(121, 60));
+    await redis.kill();
+    await redis.restart();
+    await Promise.all(events.map((event) => event.wait()));
+    expect(seen).toEqual(Array.from({ length: 181 }, (_, at) => at));
+  });
+
   test.each(['both', 'publisher', 'worker'] as const)('a shutdown ends within its time (%s)', async (role) => {
     const redis = await redisForTest();
     const prefix = ownPrefix();

@@ -56,7 +56,7 @@ export function deserialized(serializer: Serializer, text: string | undefined): 
 
 /** Whether a text comes back the same from UTF-8: it has no half of a surrogate pair. */
 export function isWellFormed(text: string): boolean {
-  return !/\p{Surrogate}/u.test(text);
+  return text.isWellFormed();
 }
 
 /** What a reader brings, or why the message is rejected: whatever it throws means that the message is malformed. */

@@ -1,9 +1,7 @@
 import type { Result } from 'neverthrow';
 import { Delivery } from '../../core/delivery.ts';
-import { describe, InvalidArgumentError } from '../../core/errors.ts';
-import { segment } from '../../core/json-value.ts';
-import { Payload, type PayloadOptions } from '../../core/payload.ts';
-import { deserialized, readBody, reading, serialized, writeBody } from './body.ts';
+import type { PayloadOptions } from '../../core/payload.ts';
+import { deserialized, readBody, reading, writeBody } from './body.ts';
 import type { RejectedMessageError } from './errors.ts';
 import {
   Fields,
@@ -53,6 +51,9 @@ export interface JobMessage {
   readonly reply: boolean;
 }
 
+/** All of it but what a serializer writes. */
+export type JobHead = Omit<JobMessage, 'value'>;
+
 export const MOST_PRIORITY = 1_000_000;
 
 const FIELDS = [
@@ -71,22 +72,20 @@ const FIELDS = [
 ] as const satisfies readonly (keyof JobMessage)[];
 
 /**
- * Writes the same payload for several collectors: its value is serialised once, here. What it returns makes the body of
- * the job of a collector.
- *
- * @throws {@link InvalidArgumentError} for a value that the serializer cannot carry (by its path, if that is JSON), and
- * for headers that are not strings by name
+ * The body of a job. The text of its value is what the serializer made of it: once, for however many collectors. What
+ * goes without saying is left out: that it was sent by its key alone, that it has no topics, that somebody may wait.
  */
-export function jobWriter(message: Omit<JobMessage, 'key'>, serializer: Serializer): (key: string) => string {
-  const { value, ...head } = message;
-  if (head.headers !== undefined) checkHeaders(head.headers);
-  const text = serialized(serializer, value);
-  return (key) => writeBody({ ...head, key }, text);
-}
-
-/** The body of a job for one collector. @throws as {@link jobWriter} does */
-export function writeJob({ key, ...message }: JobMessage, serializer: Serializer): string {
-  return jobWriter(message, serializer)(key);
+export function writeJob(head: JobHead, value: string | undefined): string {
+  const { key, delivery, keys, topics, reply } = head;
+  const isPlain = delivery === Delivery.KEY && keys.length === 1 && keys[0] === key;
+  const said = {
+    ...head,
+    delivery: isPlain ? undefined : delivery,
+    keys: isPlain || keys.length === 0 ? undefined : keys,
+    topics: topics.length === 0 ? undefined : topics,
+    reply: reply ? undefined : reply,
+  };
+  return writeBody(said, value);
 }
 
 /**
@@ -100,11 +99,6 @@ export function readJob(body: string, serializer: Serializer): Result<JobMessage
   });
 }
 
-/** The payload as it was sent. */
-export function payloadOf(message: JobMessage): Payload {
-  return new Payload<unknown, string, string>(message.value, payloadOptionsOf(message));
-}
-
 /** How it was sent. */
 export function payloadOptionsOf({ delivery, keys, topics, priority }: JobMessage): PayloadOptions {
   return {
@@ -115,27 +109,17 @@ export function payloadOptionsOf({ delivery, keys, topics, priority }: JobMessag
   };
 }
 
-function checkHeaders(headers: unknown): void {
-  if (typeof headers !== 'object' || headers === null || Array.isArray(headers)) {
-    throw new InvalidArgumentError('headers', 'an object of strings', describe(headers));
-  }
-  for (const [name, value] of Object.entries(headers)) {
-    if (typeof value !== 'string')
-      throw new InvalidArgumentError(`headers${segment(name)}`, 'a string', describe(value));
-    if (name === '__proto__')
-      throw new InvalidArgumentError('headers.__proto__', 'named otherwise', 'not safe to read');
-  }
-}
-
 function readHead(fields: Fields, value: () => unknown): JobMessage {
-  const delivery = fields.get('delivery', isDelivery);
-  const keys = fields.get('keys', isNames);
-  const topics = fields.get('topics', isNames);
+  const key = fields.get('key', isName);
+  const said = fields.optional('delivery', isDelivery);
+  const delivery = said ?? Delivery.KEY;
+  const keys = fields.optional('keys', isNames) ?? (said === undefined ? [key] : NONE);
+  const topics = fields.optional('topics', isNames) ?? NONE;
   if (delivery === Delivery.KEY && keys.length === 0) throw malformed('the job has no keys');
   if (delivery === Delivery.TOPIC && topics.length === 0) throw malformed('the job has no topics');
   return {
     event: fields.get('event', isName),
-    key: fields.get('key', isName),
+    key,
     delivery,
     keys,
     topics,
@@ -147,7 +131,7 @@ function readHead(fields: Fields, value: () => unknown): JobMessage {
     expiresAt: limit(fields.optional('expiresAt', isTimeOrNull)),
     timeout: limit(fields.optional('timeout', isTimeoutOrNull)),
     retry: fields.has('retry') ? readRetry(new Fields('retry', fields.get('retry', isAnything))) : undefined,
-    reply: fields.get('reply', isBoolean),
+    reply: fields.optional('reply', isBoolean) ?? true,
     value: value(),
   };
 }
@@ -180,6 +164,8 @@ function isTimeout(value: unknown): value is number {
 function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 1;
 }
+
+const NONE: readonly string[] = [];
 
 const isNames = isListOf(isName);
 const isTimeOrNull = orNull(isTime);

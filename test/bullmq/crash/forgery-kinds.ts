@@ -1,5 +1,6 @@
 import { jsonSerializer, type RejectionReason } from 'collector-queue/bullmq';
-import { type JobMessage, writeJob } from '../../../src/bullmq/messages/job-message.ts';
+import { serialized } from '../../../src/bullmq/messages/body.ts';
+import { type JobHead, writeJob } from '../../../src/bullmq/messages/job-message.ts';
 import { type Address, type Envelope, Seal } from '../../../src/bullmq/messages/seal.ts';
 import { oneOf } from './random.ts';
 
@@ -204,20 +205,11 @@ function nested(levels: number): unknown {
   return value;
 }
 
-function bodyOf({ value, addressOf }: Material, instead: Partial<JobMessage> = {}): string {
+function bodyOf({ value, addressOf }: Material, instead: Partial<JobHead> = {}): string {
   const key = addressOf('').queue.split(':').at(-1) as string;
   const now = Date.now();
-  const message = {
-    event: 'forged',
-    key,
-    value,
-    delivery: 'key',
-    keys: [key],
-    topics: [],
-    sentAt: now,
-    reply: false,
-  } as const;
-  return writeJob({ ...message, ...instead }, jsonSerializer);
+  const head = { event: 'forged', key, delivery: 'key', keys: [key], topics: [], sentAt: now, reply: false } as const;
+  return writeJob({ ...head, ...instead }, serialized(jsonSerializer, value));
 }
 
 function signed({ secret, addressOf }: Material, id: string, due: number, body: string): Envelope {
