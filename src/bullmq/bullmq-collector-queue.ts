@@ -1,4 +1,4 @@
-import { checkFunction, checkInteger, checkName } from '../core/checks.ts';
+import { checkInteger, checkName } from '../core/checks.ts';
 import { type AnyCollector, Collector } from '../core/collector.ts';
 import { describe, InvalidArgumentError } from '../core/errors.ts';
 import type { CollectorEvent } from '../core/event.ts';
@@ -6,6 +6,7 @@ import { reportError } from '../core/log.ts';
 import type { QueueMetrics } from '../core/metrics.ts';
 import { Payload } from '../core/payload.ts';
 import { EventPublisher, notInitialized } from '../core/publisher.ts';
+import { runWith } from '../core/run-with.ts';
 import { checkShutdown, type ShutdownOptions } from '../core/shutdown-options.ts';
 import type { AnyTopics } from '../core/types.ts';
 import type { DeadLetter } from '../policies/dead-letter.ts';
@@ -134,20 +135,7 @@ export class BullMQCollectorQueue<C extends AnyCollector = any, T = AnyTopics> {
     body: (publisher: EventPublisher<C, T, RemoteSendOptions>) => R | Promise<R>,
     shutdown: ShutdownOptions = {},
   ): Promise<R> {
-    checkFunction('run: body', body);
-    checkShutdown(shutdown);
-    await this.initQueue();
-    let value: R;
-    try {
-      value = await body(this.#publisher);
-    } catch (thrown) {
-      await this.shutDownQueue(shutdown).catch((error) =>
-        this.#events.reportInternal('shutdown after a failed run', error),
-      );
-      throw thrown;
-    }
-    await this.shutDownQueue(shutdown);
-    return value;
+    return runWith(this, this.#publisher, this.#events, body, shutdown);
   }
 
   /**

@@ -3,7 +3,7 @@ import { Revocations } from '../policies/revocation.ts';
 import { QueueEventSource, type QueueEvents } from '../queue-events/queue-events.ts';
 import type { PeriodicHandle } from '../schedule/periodic.ts';
 import { Timers } from '../schedule/timers.ts';
-import { checkFunction, checkInteger, checkName, checkOptions, checkTime } from './checks.ts';
+import { checkInteger, checkName, checkOptions, checkTime } from './checks.ts';
 import type { AnyCollector } from './collector.ts';
 import { CollectorSet } from './collector-set.ts';
 import { describe, InvalidArgumentError, QueueClosedError } from './errors.ts';
@@ -17,6 +17,7 @@ import { Payload } from './payload.ts';
 import { EventPublisher, notInitialized } from './publisher.ts';
 import type { ResultList } from './results.ts';
 import type { QueueParts, QueueRun } from './run.ts';
+import { runWith } from './run-with.ts';
 import { type EveryOptions, Schedules } from './schedules.ts';
 import { checkShutdown, type ShutdownOptions } from './shutdown-options.ts';
 import type { AnyTopics } from './types.ts';
@@ -143,20 +144,7 @@ export class CollectorQueue<C extends AnyCollector = any, T = AnyTopics> {
    * to what the body returns; rejects with what it throws, or else with what the shutdown rejects with.
    */
   async run<R>(body: (publisher: EventPublisher<C, T>) => R | Promise<R>, shutdown: ShutdownOptions = {}): Promise<R> {
-    checkFunction('run: body', body);
-    checkShutdown(shutdown);
-    await this.initQueue();
-    let value: R;
-    try {
-      value = await body(this.#publisher);
-    } catch (thrown) {
-      await this.shutDownQueue(shutdown).catch((error) =>
-        this.#events.reportInternal('shutdown after a failed run', error),
-      );
-      throw thrown;
-    }
-    await this.shutDownQueue(shutdown);
-    return value;
+    return runWith(this, this.#publisher, this.#events, body, shutdown);
   }
 
   /** No consumer takes anything more until `resume()`; what runs goes on, what is sent waits. Outlasts `initQueue`. */

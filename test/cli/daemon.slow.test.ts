@@ -1,24 +1,9 @@
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { CollectorDouble } from '../socket/collector-double.ts';
 import { LineClient } from '../socket/line-client.ts';
 import { folder, until } from '../socket/scene.ts';
 import { cli, daemon } from './child.ts';
-
-interface Places {
-  readonly collector: CollectorDouble;
-  readonly store: string;
-  readonly socket: string;
-  readonly args: readonly string[];
-}
-
-async function places(): Promise<Places> {
-  const collector = await CollectorDouble.started();
-  const place = folder();
-  const [store, socket] = [join(place, 'spool'), join(place, 'd.sock')];
-  const args = ['--store', store, '--listen', `unix:${socket}`, '--endpoint', collector.url, '--max-retry-delay', '50'];
-  return { collector, store, socket, args };
-}
+import { places } from './places.ts';
 
 const LONG = { timeout: 30_000 };
 

@@ -7,21 +7,7 @@ import { numbers, plain } from '../socket/daemon-scene.ts';
 import { LineClient } from '../socket/line-client.ts';
 import { folder, some, until } from '../socket/scene.ts';
 import { daemon } from './child.ts';
-
-interface Places {
-  readonly collector: CollectorDouble;
-  readonly store: string;
-  readonly socket: string;
-  readonly args: readonly string[];
-}
-
-async function places(): Promise<Places> {
-  const collector = await CollectorDouble.started();
-  const place = folder();
-  const [store, socket] = [join(place, 'spool'), join(place, 'd.sock')];
-  const args = ['--store', store, '--listen', `unix:${socket}`, '--endpoint', collector.url, '--max-retry-delay', '50'];
-  return { collector, store, socket, args };
-}
+import { places } from './places.ts';
 
 const LONG = { timeout: 30_000 };
 

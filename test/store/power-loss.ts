@@ -11,7 +11,7 @@ import {
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ManifestContents, readManifest } from '../../src/store/manifest-file.ts';
-import { randomOf } from './crash/random.ts';
+import { randomOf } from '../random.ts';
 import { logsOf } from './forgetful-level.ts';
 
 /**

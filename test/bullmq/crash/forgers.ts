@@ -2,10 +2,10 @@ import { type Job, Queue } from 'bullmq';
 import { Collector, ok, type Payload } from 'collector-queue';
 import { BullMQCollectorQueue, type BullMQQueueOptions, type QuarantinedMessage } from 'collector-queue/bullmq';
 import { Redis } from 'ioredis';
+import { oneOf, randomOf } from '../../random.ts';
 import { startRedis } from '../../redis-server.ts';
 import { type Forgery, forgeries, type Material, type Template } from './forgery-kinds.ts';
 import { SILENT } from './loader.ts';
-import { oneOf, randomOf } from './random.ts';
 import { type CampaignOptions, Promises, type Report, until } from './report.ts';
 
 const KEY = 'work';

@@ -2,7 +2,7 @@ import { jsonSerializer, type RejectionReason } from 'collector-queue/bullmq';
 import { serialized } from '../../../src/bullmq/messages/body.ts';
 import { type JobHead, writeJob } from '../../../src/bullmq/messages/job-message.ts';
 import { type Address, type Envelope, Seal } from '../../../src/bullmq/messages/seal.ts';
-import { oneOf } from './random.ts';
+import { oneOf } from '../../random.ts';
 
 /** A job as its queue has it. */
 export interface Template {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { randomOf } from '../../random.ts';
 import { timeNow } from './errand.ts';
 import type { Loader } from './loader.ts';
-import { randomOf } from './random.ts';
 import { type CampaignOptions, Promises, type Report, spread, until } from './report.ts';
 import { Scene } from './scene.ts';
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { oneOf, randomOf } from '../../random.ts';
 import type { Loader } from './loader.ts';
-import { oneOf, randomOf } from './random.ts';
 import { type CampaignOptions, Promises, type Report, spread } from './report.ts';
 import { Scene } from './scene.ts';
 import type { WorkerProcess } from './workers.ts';

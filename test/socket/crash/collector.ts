@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { oneOf } from '../../random.ts';
 import { eventOf } from '../../store/crash/errand.ts';
-import { oneOf } from '../../store/crash/random.ts';
 
 /**
  * - failing: 5xx;

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { askSpool } from 'collector-queue/socket';
-import { oneOf, randomOf } from '../../store/crash/random.ts';
+import { oneOf, randomOf } from '../../random.ts';
 import { ClientLives } from './client-lives.ts';
 import { UnsteadyCollector } from './collector.ts';
 import { DaemonLives } from './daemon-lives.ts';

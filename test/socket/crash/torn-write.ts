@@ -1,6 +1,6 @@
 import { appendFileSync, existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { oneOf } from '../../store/crash/random.ts';
+import { oneOf } from '../../random.ts';
 
 /**
  * Leaves behind the newest log of a database that is not open what a loss of power may leave there: the beginning of a record,

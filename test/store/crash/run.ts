@@ -4,8 +4,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { oneOf, randomOf } from '../../random.ts';
 import type { Errand } from './errand.ts';
-import { oneOf, randomOf } from './random.ts';
 import { Sink } from './sink.ts';
 
 export interface CampaignOptions {
