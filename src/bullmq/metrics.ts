@@ -38,6 +38,7 @@ export class RemoteMetricsReader {
       offered: tally.accepted + tally.rejected + tally.pending,
       accepted: tally.accepted,
       rejected: tally.rejected,
+      deduplicated: 0,
       inFlight: tally.accepted - tally.settled,
       parked: jobs?.parked ?? 0,
       scheduled: 0,

@@ -1,11 +1,15 @@
 import { checkBoolean, checkName, checkOptions } from '../core/checks.ts';
 import { describe, InvalidArgumentError } from '../core/errors.ts';
-import { resolveSendOptions, type SendOptions, TASK_OPTIONS } from '../core/task-options.ts';
+import { resolveSendOptions, SEND_OPTIONS, type SendOptions, TASK_OPTIONS } from '../core/task-options.ts';
 import type { Delay } from '../policies/delay.ts';
 import type { JobRetry } from './messages/job-message.ts';
 
 /** Options of one send. */
 export interface RemoteSendOptions extends SendOptions {
+  /** Not here: the sends of one process are not all there are. */
+  readonly dedupeKey?: undefined;
+  /** Not here, either. */
+  readonly dedupeWindow?: undefined;
   /** Texts that go along; the processor finds them in `attempt.headers`. Names do not begin with `collector-queue.`. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /**
@@ -44,6 +48,7 @@ export const DEAD_LETTER_OF: string = `${RESERVED}dead-letter-of`;
 
 /** @throws {@link InvalidArgumentError} for the first that is wrong. */
 export function resolveRemote(owner: string, options: RemoteSendOptions, now: number): RemoteSendSettings {
+  refuseDedupe(owner, options);
   const {
     headers,
     reply = true,
@@ -67,6 +72,12 @@ export function resolveRemote(owner: string, options: RemoteSendOptions, now: nu
     headers: headers === undefined ? undefined : checkHeaders(`${owner}: headers`, headers),
     reply: checkBoolean(`${owner}: reply`, reply),
   };
+}
+
+function refuseDedupe(owner: string, options: RemoteSendOptions | null): void {
+  const given = SEND_OPTIONS.find((name) => name.startsWith('dedupe') && options?.[name] !== undefined);
+  if (given === undefined) return;
+  throw new InvalidArgumentError(`${owner}: ${given}`, 'absent: repeats may come from other processes', 'given');
 }
 
 function checkHeaders(name: string, headers: unknown): Readonly<Record<string, string>> {

@@ -296,7 +296,7 @@ class ResultLog {
 }
 
 /** Waits within limits, and leaves neither a timer nor a listener behind. */
-function waitWithin(event: QueuedEvent, clock: Clock, options: WaitOptions): Promise<ResultList> {
+export function waitWithin(event: CollectorEvent, clock: Clock, options: WaitOptions): Promise<ResultList> {
   const { signal, timeout = Number.POSITIVE_INFINITY } = checkOptions<WaitOptions>('wait', options, [
     'signal',
     'timeout',

@@ -8,15 +8,16 @@ import type { QueueEventSource } from '../queue-events/queue-events.ts';
 import type { Clock } from '../schedule/clock.ts';
 import { onAbort } from './abort-hub.ts';
 import { type Admission, Overflow } from './admission.ts';
+import type { Deduplication } from './deduplication.ts';
 import { QueueType } from './delivery.ts';
 import type { Dispatcher } from './dispatcher.ts';
-import { CancelledError, QueueClosedError, QueueFullError } from './errors.ts';
-import { type EventHost, QueuedEvent, RankedEvent } from './event.ts';
+import { CancelledError, InvalidArgumentError, QueueClosedError, QueueFullError } from './errors.ts';
+import { type CollectorEvent, type EventHost, QueuedEvent, RankedEvent } from './event.ts';
 import type { Ledger } from './ledger.ts';
 import type { QueueSettings } from './options.ts';
 import type { Payload } from './payload.ts';
 import type { Scheduled } from './scheduled.ts';
-import { resolveSendOptions, type SendOptions, type TaskSettings } from './task-options.ts';
+import { resolveSendOptions, type SendOptions, type SendSettings, type TaskSettings } from './task-options.ts';
 
 /** What an intake works with. */
 export interface IntakeParts {
@@ -27,6 +28,7 @@ export interface IntakeParts {
   readonly admission: Admission;
   readonly dispatcher: Dispatcher;
   readonly scheduled: Scheduled;
+  readonly deduplication: Deduplication;
 }
 
 /** Where payloads come in: accepted into the waiting order, or refused. Runs no user code. */
@@ -38,6 +40,7 @@ export class Intake {
   readonly #admission: Admission;
   readonly #dispatcher: Dispatcher;
   readonly #scheduled: Scheduled;
+  readonly #deduplication: Deduplication;
   readonly #clock: Clock;
   #newEvent: (payload: Payload) => QueuedEvent;
   #counting = false;
@@ -54,6 +57,7 @@ export class Intake {
     this.#admission = parts.admission;
     this.#dispatcher = parts.dispatcher;
     this.#scheduled = parts.scheduled;
+    this.#deduplication = parts.deduplication;
     this.#scheduled.enter = (event) => this.enter(event);
     this.#clock = parts.settings.clock;
     this.#newEvent = eventMaker(parts.settings, parts.dispatcher, false);
@@ -67,14 +71,18 @@ export class Intake {
   }
 
   /** The same for a send with options. @throws `InvalidArgumentError` for a wrong one */
-  sendWith(payload: Payload, options: SendOptions): QueuedEvent {
+  sendWith(payload: Payload, options: SendOptions): CollectorEvent {
     const settings = resolveSendOptions('send', options, this.#clock.wall());
-    return this.takeWith(this.#newEvent(payload), settings);
+    return this.takeOnce(this.#newEvent(payload), settings);
   }
 
   /** The same for several; none is sent if an option is wrong. */
   sendManyWith(payloads: readonly Payload[], options: SendOptions): QueuedEvent[] {
     const settings = resolveSendOptions('send', options, this.#clock.wall());
+    if (settings.dedupe !== undefined) {
+      const expected = 'absent: all but the first would be repeats';
+      throw new InvalidArgumentError('sendMany: dedupeKey', expected, `"${settings.dedupe.key}"`);
+    }
     return payloads.map((payload) => this.takeWith(this.#newEvent(payload), settings));
   }
 
@@ -82,13 +90,14 @@ export class Intake {
    * Like {@link Intake.sendWith}, but waits for room first. Rejects with the reason of the signal if that fires earlier.
    * @throws `InvalidArgumentError` for a wrong option
    */
-  sendWhenReady(payload: Payload, options: SendOptions): Promise<QueuedEvent> {
+  sendWhenReady(payload: Payload, options: SendOptions): Promise<CollectorEvent> {
     const settings = resolveSendOptions('sendWhenReady', options, this.#clock.wall());
     const event = this.#newEvent(payload);
-    const { signal, delay } = settings;
-    // What is scheduled needs no room yet.
-    if (delay !== undefined && signal?.aborted !== true) return Promise.resolve(this.takeWith(event, settings));
-    return this.whenRoom(signal, () => this.takeWith(event, settings));
+    const { signal, delay, dedupe } = settings;
+    // What is scheduled needs no room yet, and a repeat needs none at all.
+    const needsNone = delay !== undefined || (dedupe !== undefined && this.#deduplication.knows(dedupe));
+    if (needsNone && signal?.aborted !== true) return Promise.resolve(this.takeOnce(event, settings));
+    return this.whenRoom(signal, () => this.takeOnce(event, settings));
   }
 
   /** Accepts a payload of the queue's own, whatever its bounds, also while it closes. */
@@ -121,6 +130,18 @@ export class Intake {
     this.accept(event);
     if (this.#admission.overfull) this.dropOne();
     return event;
+  }
+
+  /** Takes the event, unless it repeats another one. */
+  private takeOnce(event: QueuedEvent, settings: SendSettings): CollectorEvent {
+    const { dedupe, signal } = settings;
+    if (dedupe === undefined || this.#closed || signal?.aborted === true) return this.takeWith(event, settings);
+    if (this.#deduplication.isFullFor(dedupe)) {
+      const { maxDedupeKeys } = this.#settings;
+      return this.refuse(event, new QueueFullError(`${maxDedupeKeys} keys are remembered already (maxDedupeKeys)`));
+    }
+    // Each of those that share it heeds its own signal.
+    return this.#deduplication.send(dedupe, signal, () => this.takeWith(event, { ...settings, signal: undefined }));
   }
 
   private takeWith(event: QueuedEvent, settings: TaskSettings): QueuedEvent {

@@ -7,6 +7,8 @@ export class Ledger {
   rejected = 0;
   /** Payloads of which every unfinished task is parked, and those that are scheduled. */
   parked = 0;
+  /** Repeats of payloads that were accepted; none of them counts as offered. */
+  deduplicated = 0;
   /** Accepted payloads that have settled, whatever the outcome. */
   settled = 0;
   /** Of the settled: dropped by an overflow. */

@@ -40,6 +40,8 @@ export interface QueueMetrics {
   readonly accepted: number;
   /** Refused: the queue was full or closed, or the signal of the send had fired. */
   readonly rejected: number;
+  /** Repeats (`dedupeKey`) that share the outcome of a payload before them; not counted as offered. */
+  readonly deduplicated: number;
   /** Claimed by a consumer, and not settled. */
   readonly inFlight: number;
   /** Payloads of which every unfinished task is parked, and those that are scheduled. */
@@ -104,6 +106,7 @@ export class MetricsReader {
       offered: ledger.accepted + ledger.rejected,
       accepted: ledger.accepted,
       rejected: ledger.rejected,
+      deduplicated: ledger.deduplicated,
       inFlight: ledger.accepted - ledger.settled - ledger.parked - waiting,
       parked: ledger.parked,
       scheduled: this.#levels.scheduled,

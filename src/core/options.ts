@@ -84,6 +84,11 @@ export interface QueueOptions<T = any> {
    */
   readonly maxScheduled?: number | undefined;
   /**
+   * How many keys of sends with a `dedupeKey` may be remembered at a time, from 0; a send with one too many is refused.
+   * @default 1_000_000
+   */
+  readonly maxDedupeKeys?: number | undefined;
+  /**
    * How much work that exceeded its time limit may go on at a time, from 0, before the queue tells that it is saturated.
    * Each keeps a consumer, so a queue all of whose consumers are kept is saturated too.
    * @default 100
@@ -136,6 +141,7 @@ const NAMES: readonly (keyof QueueOptions)[] = [
   'overflow',
   'maxParked',
   'maxScheduled',
+  'maxDedupeKeys',
   'maxAbandoned',
   'results',
   'idleTimeout',
@@ -180,6 +186,7 @@ export function resolveOptions(options: QueueOptions): QueueSettings {
     overflow: checkOneOf(name('overflow'), or(given.overflow, Overflow.REJECT), Object.values(Overflow)),
     maxParked: checkInteger(name('maxParked'), or(given.maxParked, 100_000), { min: 0, infinite: true }),
     maxScheduled: checkInteger(name('maxScheduled'), or(given.maxScheduled, 1_000_000), { min: 0, infinite: true }),
+    maxDedupeKeys: checkInteger(name('maxDedupeKeys'), or(given.maxDedupeKeys, 1_000_000), { min: 0, infinite: true }),
     maxAbandoned: checkInteger(name('maxAbandoned'), or(given.maxAbandoned, 100), { min: 0, infinite: true }),
     results: given.results === undefined ? undefined : resolveResults(name('results'), given.results),
     idleTimeout: checkDuration(name('idleTimeout'), or(given.idleTimeout, 1000)),

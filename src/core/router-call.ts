@@ -23,10 +23,16 @@ export class RouterCall {
 
   /** What stands when the event is given up: results that are there, this one for the others. */
   giveUp(result: Result<unknown, unknown>): Handover | undefined {
-    if (this.handovers.length === 0) return undefined;
+    const all = this.resultsWith(result);
     for (const handover of this.handovers) handover.fill(result);
+    return all;
+  }
+
+  /** The results that are there, this one for the others; undefined if nothing was delivered. */
+  resultsWith(result: Result<unknown, unknown>): Handover | undefined {
+    if (this.handovers.length === 0) return undefined;
     const pairs = this.handovers.flatMap(({ collectors, results }) =>
-      collectors.map((collector, at) => ({ collector, result: results[at] as Result<unknown, unknown> })),
+      collectors.map((collector, at) => ({ collector, result: results[at] ?? result })),
     );
     pairs.sort((a, b) => position(a.collector) - position(b.collector));
     const all = new Handover(pairs.map(({ collector }) => collector));

@@ -10,6 +10,7 @@ import type { QueueEventSource } from '../queue-events/queue-events.ts';
 import type { Timers } from '../schedule/timers.ts';
 import { Admission, Overflow } from './admission.ts';
 import { DeadLetters } from './dead-letters.ts';
+import { Deduplication } from './deduplication.ts';
 import { QueueType } from './delivery.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { ClearedError } from './errors.ts';
@@ -47,6 +48,7 @@ export class QueueRun implements PoolObserver {
   readonly planner: TaskPlanner;
   readonly scheduled: Scheduled;
   readonly #deadLetters: DeadLetters;
+  readonly #deduplication: Deduplication;
   readonly #services: PolicyServices;
   readonly #events: QueueEventSource;
   readonly #meter: LoadMeter;
@@ -67,6 +69,7 @@ export class QueueRun implements PoolObserver {
     this.admission = new Admission(pool, settings.maxSize);
     this.scheduled = new Scheduled(timers, clock, ledger, settings.maxScheduled);
     this.#deadLetters = new DeadLetters(events, clock, parts.hasCollector, (payload) => this.#sendAnyway(payload));
+    this.#deduplication = new Deduplication(clock, ledger, settings.maxDedupeKeys);
     this.#services = policyServices(events, clock);
     this.planner = new TaskPlanner(this.#services, revocations, (...dead) => this.#deadLetters.deliver(...dead));
     const { planner, scheduled } = this;
@@ -91,12 +94,14 @@ export class QueueRun implements PoolObserver {
       admission: this.admission,
       dispatcher: this.dispatcher,
       scheduled,
+      deduplication: this.#deduplication,
     });
   }
 
   /** A reader of its own for whoever wants deltas. */
   metricsReader(): MetricsReader {
     const { pool, scheduled } = this;
+    const isUp = (): boolean => !this.#stopped;
     const levels: QueueLevels = {
       get waiting() {
         return pool.waiting;
@@ -105,7 +110,7 @@ export class QueueRun implements PoolObserver {
         return pool.busy;
       },
       get consumers() {
-        return pool.consumers;
+        return isUp() ? pool.consumers : 0;
       },
       get scheduled() {
         return scheduled.size;
@@ -155,6 +160,7 @@ export class QueueRun implements PoolObserver {
   stop(): void {
     this.#stopped = true;
     this.pool.stop();
+    this.#deduplication.stop();
     for (const resolve of this.#idleWaiters.splice(0)) resolve();
   }
 

@@ -83,7 +83,19 @@ export interface CollectorTaskOptions extends TaskOptions {
 }
 
 /** Options of one send. */
-export interface SendOptions extends TaskOptions {}
+export interface SendOptions extends TaskOptions {
+  /**
+   * What makes this send a repeat of another one: a send with the same key that has not settled, or was accepted less than its
+   * `dedupeWindow` ago. Nothing is done for a repeat: it gets an event of its own, with the same outcome; to cancel that
+   * detaches it. The other options of a repeat do not count, but for its `signal`. A non-empty string.
+   */
+  readonly dedupeKey?: string | undefined;
+  /**
+   * For how many milliseconds from its acceptance on a send with a `dedupeKey` has repeats, even if it has settled.
+   * @default 0, only while it has not settled
+   */
+  readonly dedupeWindow?: number | undefined;
+}
 
 /** {@link TaskOptions}, checked. Undefined is what was not given. */
 export interface TaskSettings {
@@ -94,12 +106,25 @@ export interface TaskSettings {
   readonly signal: AbortSignal | undefined;
 }
 
+/** What makes a send a repeat. */
+export interface DedupeSettings {
+  readonly key: string;
+  readonly window: number;
+}
+
+/** {@link SendOptions}, checked. */
+export interface SendSettings extends TaskSettings {
+  readonly dedupe: DedupeSettings | undefined;
+}
+
 export interface CollectorTaskSettings extends TaskSettings {
   readonly lock: { readonly name: string; readonly delay: number } | undefined;
   readonly deadLetter: string | ((letter: DeadLetter) => unknown) | undefined;
 }
 
 export const TASK_OPTIONS = ['timeout', 'retry', 'ttl', 'expiresAt', 'delay', 'at', 'signal'] as const;
+
+export const SEND_OPTIONS = [...TASK_OPTIONS, 'dedupeKey', 'dedupeWindow'] as const;
 
 const RETRY_OPTIONS = ['attempts', 'base', 'cap', 'retryIf'] as const;
 
@@ -127,14 +152,25 @@ export function resolveCollectorTaskOptions(owner: string, options: CollectorTas
 }
 
 /** @throws {@link InvalidArgumentError} for the first that is wrong; for a time of expiry that has passed, too. */
-export function resolveSendOptions(owner: string, options: SendOptions, now: number): TaskSettings {
-  const settings = resolveTaskOptions(owner, checkOptions<SendOptions>(owner, options, TASK_OPTIONS));
+export function resolveSendOptions(owner: string, options: SendOptions, now: number): SendSettings {
+  const settings = resolveTaskOptions(owner, checkOptions<SendOptions>(owner, options, SEND_OPTIONS));
   const { expiry } = settings;
   if (expiry !== undefined && 'expiresAt' in expiry && expiry.expiresAt <= now) {
     const time = new Date(expiry.expiresAt).toISOString();
     throw new InvalidArgumentError(`${owner}: expiresAt`, 'a time in the future', time);
   }
-  return settings;
+  return { ...settings, dedupe: resolveDedupe(owner, options) };
+}
+
+function resolveDedupe(owner: string, { dedupeKey, dedupeWindow }: SendOptions): DedupeSettings | undefined {
+  if (dedupeKey === undefined) {
+    if (dedupeWindow === undefined) return undefined;
+    throw new InvalidArgumentError(`${owner}: dedupeWindow`, 'absent without a dedupeKey', 'given');
+  }
+  return {
+    key: checkName(`${owner}: dedupeKey`, dedupeKey),
+    window: dedupeWindow === undefined ? 0 : checkDuration(`${owner}: dedupeWindow`, dedupeWindow),
+  };
 }
 
 function checkTimeout(name: string, timeout: unknown): number {

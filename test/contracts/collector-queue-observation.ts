@@ -1,41 +1,9 @@
 import { Collector, type CollectorQueue, err, NotInitializedError, Payload, type QueueMetrics } from 'collector-queue';
 import { expect } from 'vitest';
+import { expectBalance, METRICS } from '../core/metrics-checks.ts';
 import { thrownBy } from '../core/scene.ts';
 import { type Bench, expectRefused, recorded, sendAccepted, until } from './collector-queue-bench.ts';
 import type { Checks } from './collector-queue-types.ts';
-
-const METRICS = [
-  'timestamp',
-  'qsize',
-  'busy',
-  'consumers',
-  'load',
-  'avgLoad',
-  'serviceTime',
-  'waitTime',
-  'arrivalRate',
-  'departureRate',
-  'wip',
-  'tDelta',
-  'eventCount',
-  'offered',
-  'accepted',
-  'rejected',
-  'inFlight',
-  'parked',
-  'scheduled',
-  'abandoned',
-  'settled',
-  'dropped',
-  'cancelled',
-  'unrouted',
-  'late',
-];
-
-function expectBalance(metrics: QueueMetrics): void {
-  expect(metrics.accepted + metrics.rejected).toBe(metrics.offered);
-  expect(metrics.qsize + metrics.inFlight + metrics.parked + metrics.settled).toBe(metrics.accepted);
-}
 
 /** The books are right before, during and after. */
 async function balances(bench: Bench): Promise<void> {

@@ -126,6 +126,11 @@ describe('the options of a queue', () => {
       rows: [...NOT_NUMBERS, ...MINUS, FRACTION, TOO_BIG],
     },
     {
+      option: 'maxDedupeKeys',
+      expectation: 'a whole number of at least 0 or Infinity',
+      rows: [...NOT_NUMBERS, ...MINUS, FRACTION, TOO_BIG],
+    },
+    {
       option: 'idleTimeout',
       expectation: 'a duration of at least 0 milliseconds',
       rows: [...NOT_NUMBERS, ...MINUS, INFINITE],

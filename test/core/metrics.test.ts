@@ -1,46 +1,22 @@
-import { Collector, type Logger, Payload, type QueueMetrics } from 'collector-queue';
+import { Collector, type Logger, Payload } from 'collector-queue';
 import { describe, expect, test } from 'vitest';
+import { expectBalance, METRICS } from './metrics-checks.ts';
 import { gate, giveUp, started } from './scene.ts';
-
-/** What holds at every step. */
-function expectBalance(metrics: QueueMetrics): void {
-  expect(metrics.accepted + metrics.rejected).toBe(metrics.offered);
-  expect(metrics.qsize + metrics.inFlight + metrics.parked + metrics.settled).toBe(metrics.accepted);
-}
 
 describe('the metrics', () => {
   test('have these fields, all of them finite numbers', async () => {
     const { queue } = await started([new Collector('a', () => 1)]);
     const metrics = queue.getMetrics();
-    expect(Object.keys(metrics)).toEqual([
-      'timestamp',
-      'qsize',
-      'busy',
-      'consumers',
-      'load',
-      'avgLoad',
-      'serviceTime',
-      'waitTime',
-      'arrivalRate',
-      'departureRate',
-      'wip',
-      'tDelta',
-      'eventCount',
-      'offered',
-      'accepted',
-      'rejected',
-      'inFlight',
-      'parked',
-      'scheduled',
-      'abandoned',
-      'settled',
-      'dropped',
-      'cancelled',
-      'unrouted',
-      'late',
-    ]);
+    expect(Object.keys(metrics)).toEqual(METRICS);
     for (const value of Object.values(metrics)) expect(Number.isFinite(value)).toBe(true);
     await queue.shutDownQueue();
+  });
+
+  test('are zero of what there is no more after a shutdown', async () => {
+    const { queue } = await started([new Collector('a', () => 1)], { minConsumers: 3 });
+    expect(queue.getMetrics().consumers).toBe(3);
+    await queue.shutDownQueue();
+    expect(queue.getMetrics()).toMatchObject({ consumers: 0, busy: 0, load: 0 });
   });
 
   test('count every payload, and balance at every step', async () => {
