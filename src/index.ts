@@ -18,6 +18,14 @@
 export type { Result, ResultAsync } from 'neverthrow';
 export { Err, err, errAsync, Ok, ok, okAsync } from 'neverthrow';
 export { Overflow } from './core/admission.ts';
+export {
+  type BatchCall,
+  BatchCollector,
+  type BatchCollectorOptions,
+  type BatchItem,
+  type BatchOptions,
+  type BatchProcessor,
+} from './core/batch-collector.ts';
 export type {
   AnyCollector,
   Attempt,

@@ -1,3 +1,4 @@
+import type { Result } from 'neverthrow';
 import type { Attempt } from '../core/collector.ts';
 import { Payload, type PayloadOptions } from '../core/payload.ts';
 import type { PolicyTask, TaskPolicy } from '../policies/policy.ts';
@@ -96,6 +97,10 @@ class JobTask extends JobAttempt implements PolicyTask {
 
   giveUp(error: unknown): void {
     this.#task.giveUp(error);
+  }
+
+  complete(result: Result<unknown, unknown>): void {
+    this.#task.complete(result);
   }
 
   giveUpAt(due: number, error: () => unknown): void {

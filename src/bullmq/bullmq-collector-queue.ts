@@ -286,6 +286,10 @@ function checkCollector(argument: string, collector: unknown, others: readonly A
   if (!(collector instanceof Collector)) throw new InvalidArgumentError(argument, 'a Collector', describe(collector));
   const { key } = collector;
   queueNameOf(key);
+  if (collector.batch !== undefined) {
+    const expected = 'a Collector whose processor takes one payload: jobs are taken one by one';
+    throw new InvalidArgumentError(argument, expected, 'a BatchCollector');
+  }
   if (others.some((other) => other.key === key)) {
     throw new InvalidArgumentError(argument, 'of a key of its own', `another "${key}"`);
   }

@@ -1,4 +1,5 @@
 import type { Err, Ok } from 'neverthrow';
+import type { BatchSettings } from '../policies/batch.ts';
 import type { TaskControl } from '../policies/control.ts';
 import type { TaskPolicy } from '../policies/policy.ts';
 import { checkFunction, checkName, checkOptions } from './checks.ts';
@@ -126,6 +127,11 @@ export class Collector<K extends string = string, V = any, R = any, G extends ob
    * @internal
    */
   readonly settings: CollectorTaskSettings;
+  /**
+   * Set if its processor takes batches.
+   * @internal
+   */
+  readonly batch: BatchSettings | undefined = undefined;
   #registration: Registration | undefined = undefined;
 
   static {

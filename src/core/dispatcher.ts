@@ -170,6 +170,10 @@ export class Dispatcher implements EventHost, TaskSink {
     this.#runner.giveUp(task, error);
   }
 
+  complete(task: Task, result: Result<unknown, unknown>): void {
+    this.#runner.complete(task, result);
+  }
+
   checkIdle(): void {
     if (this.#ledger.settled === this.#ledger.accepted && this.#pool.busy === 0) this.#onIdle();
   }

@@ -82,6 +82,8 @@ export interface EventHost {
   setAlarm(task: Task, alarm: TaskAlarm, due: number): void;
   /** An attempt is not waited for any more, or a parked task is not wanted. */
   giveUpTask(task: Task, error: unknown): void;
+  /** A policy brings the result of a parked task. */
+  complete(task: Task, result: Result<unknown, unknown>): void;
   /** It has settled: what it has parked will not come back. */
   forget(event: QueuedEvent, parking: Parking): void;
 }

@@ -167,6 +167,7 @@ export class QueueLifetime {
       if (scheduled === 'cancel') {
         run.giveUpScheduled(new QueueClosedError('the queue was shut down before the time of the payload came'));
       }
+      run.planner.flushBatches();
       const over = run.onIdle().then(() => run.deadLettersSettled());
       if (await settlesWithin(over, clock, timeout)) this.#tell(QueueEventName.DRAINED);
       else run.giveUpAll(new ShutdownTimeoutError(`not settled within the ${timeout} ms of the shutdown`));

@@ -1,4 +1,5 @@
 import { AbortPolicy } from '../policies/abort.ts';
+import { BatchPolicy, type BatchSettings } from '../policies/batch.ts';
 import { DeadLetterPolicy } from '../policies/dead-letter.ts';
 import { DelayPolicy } from '../policies/delay.ts';
 import { ExpiryPolicy } from '../policies/expiry.ts';
@@ -34,6 +35,9 @@ export class TaskPlanner {
   /** One for a collector, whatever its sends say, so that its signal has one listener. */
   readonly #aborts: WeakMap<AnyCollector, AbortPolicy> = new WeakMap();
 
+  /** One for a collector: what its sends say does not matter to whom they go with. */
+  readonly #batches: Map<AnyCollector, BatchPolicy> = new Map();
+
   constructor(services: PolicyServices, revocations: Revocations, deadLetter: DeliverDeadLetter) {
     this.#services = services;
     this.#revocations = revocations;
@@ -44,7 +48,7 @@ export class TaskPlanner {
 
   /** The plan of a collector's tasks, for a send with these settings; undefined if there is nothing to mind. */
   planFor(collector: AnyCollector, sent?: TaskSettings): TaskPlan | undefined {
-    const { settings, policies: custom, key } = collector;
+    const { settings, policies: custom, batch, key } = collector;
     const limit = sent?.timeout ?? settings.timeout;
     const timeout = limit === Number.POSITIVE_INFINITY ? undefined : limit;
     const retry = sent?.retry ?? settings.retry;
@@ -53,7 +57,7 @@ export class TaskPlanner {
     const delay = sent?.delay === undefined ? settings.delay : undefined;
     const { lock, deadLetter, signal } = settings;
     const revoked = this.#revocations.has(key);
-    const given = [timeout, retry, expiry, delay, lock, deadLetter, signal].some((one) => one !== undefined);
+    const given = [timeout, retry, expiry, delay, batch, lock, deadLetter, signal].some((one) => one !== undefined);
     if (!given && !revoked && custom.length === 0) return undefined;
 
     const services = this.#services;
@@ -70,6 +74,8 @@ export class TaskPlanner {
     // Waiting comes before the locks, or a task would hold one while it waits.
     if (delay !== undefined) policies.push(new DelayPolicy(delay, services));
     policies.push(...custom);
+    // Who may still be parked would not be there when its batch leaves.
+    if (batch !== undefined) policies.push(this.#batchPolicy(collector, batch));
     // Nothing that may still park the task comes after its lock.
     if (lock !== undefined) policies.push(new LockPolicy(lock.name, lock.delay, this.#locks, services));
     // The limit is of the processor alone.
@@ -96,6 +102,17 @@ export class TaskPlanner {
 
   #isUnwanted(error: unknown): boolean {
     return typeof error === 'object' && error !== null && this.#unwanted.has(error);
+  }
+
+  /** The queue closes: no task waits for others any more. */
+  flushBatches(): void {
+    for (const policy of this.#batches.values()) policy.flush();
+  }
+
+  #batchPolicy(collector: AnyCollector, settings: BatchSettings): BatchPolicy {
+    const made = this.#batches.get(collector) ?? new BatchPolicy(settings, this.#services);
+    this.#batches.set(collector, made);
+    return made;
   }
 
   #abortPolicy(collector: AnyCollector, signal: AbortSignal): AbortPolicy {

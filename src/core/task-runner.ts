@@ -116,6 +116,11 @@ export class TaskRunner {
     else this.settleParked(task, error);
   }
 
+  /** The attempt of a parked task was made elsewhere, together with that of others. */
+  complete(task: Task, result: Result<unknown, unknown>): void {
+    this.#pool.runInScope(this.completeParked, this, task, result);
+  }
+
   /** The event has settled: nobody comes back to what it has parked. */
   forget(event: QueuedEvent, parking: Parking): void {
     this.leaveParking(event);
@@ -231,6 +236,16 @@ export class TaskRunner {
     this.cancelAlarm(task);
     if (parking.isEmpty) this.leaveParking(event);
     this.finish(task, err(error));
+    this.#sink.checkIdle();
+  }
+
+  private completeParked(task: Task, result: Result<unknown, unknown>): void {
+    const { event } = task;
+    const parking = event.extras?.parking;
+    if (parking?.unpark(task) === undefined) return;
+    this.#ledger.parkedTasks--;
+    if (parking.isEmpty) this.leaveParking(event);
+    this.endedByPlan(task, result);
     this.#sink.checkIdle();
   }
 

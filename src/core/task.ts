@@ -1,3 +1,4 @@
+import type { Result } from 'neverthrow';
 import type { PolicyTask } from '../policies/policy.ts';
 import type { QueuedEvent } from './event.ts';
 import type { Handover } from './handover.ts';
@@ -153,6 +154,10 @@ export class Task implements PolicyTask {
 
   giveUp(error: unknown): void {
     this.event.host.giveUpTask(this, error);
+  }
+
+  complete(result: Result<unknown, unknown>): void {
+    this.event.host.complete(this, result);
   }
 
   giveUpAt(due: number, error: () => unknown): void {

@@ -22,6 +22,11 @@ export interface PolicyTask extends Attempt {
    * later is ignored. A parked task settles with the error. Does nothing for a task that has ended.
    */
   giveUp(error: unknown): void;
+  /**
+   * Brings a parked task the result of an attempt that was made for it elsewhere; the policies are asked what follows. Does
+   * nothing for a task that is not parked (any more).
+   */
+  complete(result: Result<unknown, unknown>): void;
   /** Calls {@link PolicyTask.giveUp} at this time on the queue's clock, unless the attempt has ended by then. */
   giveUpAt(due: number, error: () => unknown): void;
 }

@@ -1,5 +1,6 @@
 import {
   type AnyResultOf,
+  BatchCollector,
   CancelTask,
   Collector,
   type CollectorEvent,
@@ -396,4 +397,26 @@ test('what a processor returns to control its task is no value and no error of i
   const result = results.get('polls');
   if (result?.isOk()) expectTypeOf(result.value).toEqualTypeOf<number>();
   if (result?.isErr()) expectTypeOf(result.error).toEqualTypeOf<CollectorQueueError>();
+});
+
+describe('a collector of batches', () => {
+  test('types the payloads, the context, and the result of each payload', async () => {
+    const rows = new BatchCollector(
+      'rows',
+      (payloads: readonly Payload<Order>[], ctx, call) => {
+        expectTypeOf(ctx.db).toEqualTypeOf<Database>();
+        expectTypeOf(call.signal).toEqualTypeOf<AbortSignal>();
+        return payloads.map(({ value }) => (value.id === 'x' ? err('taken' as const) : ok(value.id)));
+      },
+      { batch: { maxCount: 5 }, context: { db: {} as Database } },
+    );
+    const list = new CollectorQueue([rows])
+      .getPublisher()
+      .publish({} as Order, { keys: 'rows' })
+      .getResult();
+    expectTypeOf(list?.get('rows')).toEqualTypeOf<Result<string, 'taken' | CollectorQueueError> | undefined>();
+    expectTypeOf(new BatchCollector('none', async () => undefined, { batch: {} })).toExtend<Collector>();
+    // @ts-expect-error: a batch is needed
+    new BatchCollector('rows', () => undefined, {});
+  });
 });

@@ -1,0 +1,191 @@
+import { err, type Result } from 'neverthrow';
+import type { Payload } from '../core/payload.ts';
+import type { Timer } from '../schedule/clock.ts';
+import type { PolicyTask, TaskPolicy } from './policy.ts';
+import type { PolicyServices } from './services.ts';
+
+/** When a batch is complete. */
+export interface BatchSettings {
+  readonly maxCount: number;
+  readonly maxBytes: number;
+  /** Milliseconds. */
+  readonly maxWait: number;
+  readonly bytesOf: (payload: Payload) => number;
+  readonly by: ((payload: Payload) => string) | undefined;
+}
+
+/**
+ * The tasks that one call of a processor serves. One of them leads: it gets a consumer, and makes the call; the others
+ * stay parked until the call has their results.
+ */
+export class Batch {
+  readonly key: string;
+  /** In the order in which they came. */
+  readonly items: Map<PolicyTask, Payload> = new Map();
+  bytes = 0;
+  timer: Timer | undefined = undefined;
+  /** Set once nothing more comes to it. */
+  leader: PolicyTask | undefined = undefined;
+  #state: 'waiting' | 'running' | 'over' = 'waiting';
+  #controller: AbortController | undefined = undefined;
+
+  constructor(key: string) {
+    this.key = key;
+  }
+
+  get isRunning(): boolean {
+    return this.#state === 'running';
+  }
+
+  /** The call begins: nobody else leads it. */
+  begin(): void {
+    this.#state = 'running';
+  }
+
+  /** Fires when nobody wants the results of the call any more, or it exceeded its time limit. Made when first read. */
+  get signal(): AbortSignal {
+    if (this.#controller !== undefined) return this.#controller.signal;
+    const controller = new AbortController();
+    this.#controller = controller;
+    const { leader } = this;
+    const left = (): void => {
+      if (leader !== undefined) this.leave(leader, leader.signal.reason);
+    };
+    if (leader?.signal.aborted === true) left();
+    else leader?.signal.addEventListener('abort', left, { once: true });
+    return controller.signal;
+  }
+
+  /** A task is wanted no more. */
+  leave(task: PolicyTask, reason?: unknown): void {
+    if (this.items.delete(task) && this.items.size === 0) this.#controller?.abort(reason);
+  }
+
+  /** Brings each of the others its result. What comes after the first time comes too late. */
+  complete(resultOf: (task: PolicyTask) => Result<unknown, unknown>): void {
+    if (this.#state !== 'running') return;
+    this.#state = 'over';
+    for (const task of [...this.items.keys()]) if (task !== this.leader) task.complete(resultOf(task));
+  }
+
+  /** The call is not waited for any more. */
+  giveUp(error: unknown): void {
+    this.complete(() => err(error));
+    this.#controller?.abort(error);
+  }
+}
+
+const led: WeakMap<object, Batch> = new WeakMap();
+
+/** The batch for which this attempt makes the call. */
+export function batchLedBy(attempt: object): Batch | undefined {
+  return led.get(attempt);
+}
+
+/**
+ * Gathers tasks until enough are together or the first of them has waited for long enough. They are parked meanwhile;
+ * the one that completes a batch goes on with its consumer, and leads it.
+ */
+export class BatchPolicy implements TaskPolicy {
+  readonly #settings: BatchSettings;
+  readonly #services: PolicyServices;
+  /** Batches that are gathered, by key. */
+  readonly #open: Map<string, Batch> = new Map();
+  readonly #batches: Map<PolicyTask, Batch> = new Map();
+  #maxWait: number;
+
+  constructor(settings: BatchSettings, services: PolicyServices) {
+    this.#settings = settings;
+    this.#services = services;
+    this.#maxWait = settings.maxWait;
+  }
+
+  before(task: PolicyTask): 'run' | 'park' {
+    const { payload } = task;
+    const known = this.#batches.get(task);
+    if (known !== undefined || payload === undefined) return known?.leader === task ? 'run' : 'park';
+    const { maxCount, maxBytes, bytesOf, by } = this.#settings;
+    const key = by === undefined ? '' : checkKey(by(payload));
+    const bytes = maxBytes === Number.POSITIVE_INFINITY ? 0 : checkBytes(bytesOf(payload));
+    const open = this.#open.get(key);
+    // One that would be too large leaves without it.
+    if (open !== undefined && open.bytes + bytes > maxBytes) this.#leave(open);
+    const batch = this.#open.get(key) ?? this.#begin(key);
+    batch.items.set(task, payload);
+    batch.bytes += bytes;
+    this.#batches.set(task, batch);
+    if (batch.items.size < maxCount && batch.bytes < maxBytes) return 'park';
+    this.#close(batch);
+    this.#lead(batch, task);
+    return 'run';
+  }
+
+  after(task: PolicyTask, result: Result<unknown, unknown>): 'settle' {
+    const batch = this.#batches.get(task);
+    this.#batches.delete(task);
+    // The call was given up before it had results.
+    if (batch?.leader === task && batch.isRunning) batch.giveUp(result.isErr() ? result.error : undefined);
+    return 'settle';
+  }
+
+  settled(task: PolicyTask): void {
+    this.forget(task);
+  }
+
+  forget(task: PolicyTask): void {
+    const batch = this.#batches.get(task);
+    if (batch === undefined) return;
+    this.#batches.delete(task);
+    batch.leave(task);
+    if (batch.isRunning) return;
+    const [next] = batch.items.keys();
+    if (next === undefined) this.#close(batch);
+    else if (batch.leader === task) this.#resume(batch, next);
+  }
+
+  /** Nothing waits for company from now on. */
+  flush(): void {
+    this.#maxWait = 0;
+    for (const batch of [...this.#open.values()]) this.#leave(batch);
+  }
+
+  #begin(key: string): Batch {
+    const batch = new Batch(key);
+    this.#open.set(key, batch);
+    batch.timer = this.#services.clock.setTimer(() => this.#leave(batch), this.#maxWait);
+    return batch;
+  }
+
+  /** A batch goes as it is: its first task leads it. */
+  #leave(batch: Batch): void {
+    this.#close(batch);
+    const [first] = batch.items.keys();
+    if (first !== undefined) this.#resume(batch, first);
+  }
+
+  /** Nothing more comes to it. */
+  #close(batch: Batch): void {
+    batch.timer?.cancel();
+    if (this.#open.get(batch.key) === batch) this.#open.delete(batch.key);
+  }
+
+  #resume(batch: Batch, task: PolicyTask): void {
+    this.#lead(batch, task);
+    task.resume();
+  }
+
+  #lead(batch: Batch, task: PolicyTask): void {
+    batch.leader = task;
+    led.set(task, batch);
+  }
+}
+
+function checkKey(key: unknown): string {
+  if (typeof key === 'string') return key;
+  throw new TypeError(`batch.by must return a string, but it returned a ${typeof key}`);
+}
+
+function checkBytes(bytes: unknown): number {
+  if (typeof bytes === 'number' && bytes >= 0) return bytes;
+  throw new TypeError(`batch.bytesOf must return a number of at least 0, but it returned ${String(bytes)}`);
+}
