@@ -16,7 +16,7 @@ import { type JobRunner, reasonOf } from './job-runner.ts';
 import type { Lane } from './lane.ts';
 import type { BullMQ } from './library.ts';
 import type { RejectedMessageError } from './messages/errors.ts';
-import { type JobMessage, payloadOptionsOf } from './messages/job-message.ts';
+import { expiresAt, type JobMessage, payloadOptionsOf } from './messages/job-message.ts';
 import { writeResult } from './messages/result-message.ts';
 import { type Envelope, MOST_SKEW } from './messages/seal.ts';
 import { addressOf } from './names.ts';
@@ -166,7 +166,7 @@ export class JobWorker {
       if (opened.isErr()) return await this.#reject(job, opened.error);
       assignment = this.#assignment(job, token, opened.value);
       this.#underWay.push(assignment);
-      if (this.#expiresAt(assignment.message) <= this.#parts.settings.clock.wall()) {
+      if (expiresAt(opened.value, this.#collector.settings.expiry) <= this.#parts.settings.clock.wall()) {
         return await this.#expired(assignment);
       }
       const alone = job.stalledCounter > 0;
@@ -316,14 +316,6 @@ export class JobWorker {
     const name = QueueEventName.ERROR_STORING_RESULT;
     if (problem !== undefined && events.observed(name)) events.emit(name, { id: eventId, error: problem });
     return seal.close('result', addressOf(prefix, this.#lane.queueName, job.id as string), clock.wall(), body);
-  }
-
-  /** What the send says wins. */
-  #expiresAt({ expiresAt, sentAt }: JobMessage): number {
-    const { expiry } = this.#collector.settings;
-    if (expiresAt !== undefined) return expiresAt;
-    if (expiry === undefined) return Number.POSITIVE_INFINITY;
-    return 'ttl' in expiry ? sentAt + expiry.ttl : expiry.expiresAt;
   }
 
   #tellRetrying(assignment: Assignment, error: unknown, delay: number): void {

@@ -6,6 +6,7 @@ import type { ShutdownSettings } from '../core/shutdown-options.ts';
 import { QueueEventName } from '../queue-events/names.ts';
 import type { QueueEventSource } from '../queue-events/queue-events.ts';
 import { settlesWithin } from '../schedule/time-limit.ts';
+import { AwaitedParts } from './awaited-parts.ts';
 import { Connections } from './connections.ts';
 import { Crew } from './crew.ts';
 import { RemoteDeadLetters } from './dead-letters.ts';
@@ -47,9 +48,7 @@ export class RemoteRun implements RemoteHost, OutboxObserver {
   readonly #connections: Connections;
   readonly #lanes: Map<string, Lane> = new Map();
   readonly #workLanes: Map<string, Lane> = new Map();
-  readonly #watchers: Set<() => void> = new Set();
-  /** How many parts of events somebody waits for. */
-  #watched = 0;
+  readonly #awaited: AwaitedParts = new AwaitedParts(this.#lanes);
   #interrupted = false;
   #redis: Redis | undefined;
   #working: Redis | undefined;
@@ -152,20 +151,20 @@ export class RemoteRun implements RemoteHost, OutboxObserver {
     this.#intake?.close();
     if (drain) {
       if (shutdown.scheduled === 'cancel') this.#giveUpScheduled();
-      const over = Promise.all([this.#outbox?.empty(), this.#nobodyWaits()]);
+      const over = Promise.all([this.#outbox?.empty(), this.#awaited.none()]);
       // Workers of this process may be the only ones; they need some of the time to end in order.
       const share = this.#crew === undefined ? timeout : timeout - Math.min(2_000, timeout / 2);
       const late = new ShutdownTimeoutError(`not settled within the ${timeout} ms of the shutdown`);
       if (await settlesWithin(over, clock, share)) this.#tell(QueueEventName.DRAINED);
-      else this.#giveUpAll(late);
+      else this.#awaited.giveUp(late);
       this.#outbox?.close(late);
     } else {
       const aborted = new QueueAbortedError('the queue was shut down without draining');
-      this.#giveUpAll(aborted);
+      this.#awaited.giveUp(aborted);
       this.#outbox?.close(aborted);
     }
     this.isClosed = true;
-    this.#giveUpAll(new QueueClosedError('the queue was shut down'));
+    this.#awaited.giveUp(new QueueClosedError('the queue was shut down'));
     try {
       await this.#crew?.stop({ ...shutdown, timeout: rest() });
     } finally {
@@ -177,14 +176,11 @@ export class RemoteRun implements RemoteHost, OutboxObserver {
   }
 
   watch(part: JobPart): void {
-    this.#watched++;
-    part.lane.results.watch(part);
+    this.#awaited.add(part);
   }
 
   unwatch(part: JobPart): void {
-    this.#watched--;
-    part.lane.results.unwatch(part);
-    if (this.#watched === 0) for (const resolve of this.#watchers) resolve();
+    this.#awaited.remove(part);
   }
 
   settled(event: RemoteEvent): void {
@@ -321,27 +317,11 @@ export class RemoteRun implements RemoteHost, OutboxObserver {
     part.lane.queue.remove(part.jobId).catch((error) => this.#parts.events.reportInternal('withdrawal', error));
   }
 
-  /** The events that somebody waits for. */
-  #awaited(): Set<RemoteEvent> {
-    return new Set([...this.#lanes.values()].flatMap(({ results }) => results.parts().map(({ event }) => event)));
-  }
-
-  #giveUpAll(error: Error): void {
-    for (const event of this.#awaited()) event.abandon(error);
-  }
-
   /** Who waits for what is due later waits no more. */
   #giveUpScheduled(): void {
     const now = this.clock.wall();
     const error = new QueueClosedError('the queue was shut down before the time of the payload came');
-    for (const event of this.#awaited()) {
-      if (event.parts.some(({ due, result }) => result === undefined && due > now)) event.abandon(error);
-    }
-  }
-
-  async #nobodyWaits(): Promise<void> {
-    if (this.#watched === 0) return;
-    await new Promise<void>((resolve) => this.#watchers.add(resolve));
+    this.#awaited.giveUp(error, ({ parts }) => parts.some(({ due, result }) => result === undefined && due > now));
   }
 
   #tell(name: 'drained'): void {

@@ -1,6 +1,7 @@
 import type { Result } from 'neverthrow';
 import { Delivery } from '../../core/delivery.ts';
 import type { PayloadOptions } from '../../core/payload.ts';
+import type { Expiry } from '../../policies/expiry.ts';
 import { deserialized, readBody, reading, writeBody } from './body.ts';
 import type { RejectedMessageError } from './errors.ts';
 import {
@@ -107,6 +108,13 @@ export function payloadOptionsOf({ delivery, keys, topics, priority }: JobMessag
     topics: topics.length > 0 ? topics : undefined,
     priority,
   };
+}
+
+/** When a job expires, in milliseconds since the Unix epoch: what its send says wins over its collector. */
+export function expiresAt({ expiresAt, sentAt }: JobMessage, expiry: Expiry | undefined): number {
+  if (expiresAt !== undefined) return expiresAt;
+  if (expiry === undefined) return Number.POSITIVE_INFINITY;
+  return 'ttl' in expiry ? sentAt + expiry.ttl : expiry.expiresAt;
 }
 
 function readHead(fields: Fields, value: () => unknown): JobMessage {
