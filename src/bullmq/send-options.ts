@@ -5,7 +5,7 @@ import type { Delay } from '../policies/delay.ts';
 import type { JobRetry } from './messages/job-message.ts';
 
 /** Options of one send. */
-export interface RemoteSendOptions extends SendOptions {
+export interface RemoteSendOptions extends Omit<SendOptions, 'partitionKey'> {
   /** Texts that go along; the processor finds them in `attempt.headers`. Names do not begin with `collector-queue.`. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /**
@@ -36,6 +36,9 @@ export const NO_OPTIONS: RemoteSendSettings = Object.freeze({
   reply: true,
 });
 
+/** Why there is neither `partitionBy` nor `partitionKey`. */
+export const NO_ORDER_BY_KEY = 'the jobs of a collector have no order by key over all processes';
+
 /** What the library's own headers begin with. */
 const RESERVED = 'collector-queue.';
 
@@ -44,6 +47,7 @@ export const DEAD_LETTER_OF: string = `${RESERVED}dead-letter-of`;
 
 /** @throws {@link InvalidArgumentError} for the first that is wrong. */
 export function resolveRemote(owner: string, options: RemoteSendOptions, now: number): RemoteSendSettings {
+  refusePartitionKey(owner, options);
   const {
     headers,
     reply = true,
@@ -67,6 +71,12 @@ export function resolveRemote(owner: string, options: RemoteSendOptions, now: nu
     headers: headers === undefined ? undefined : checkHeaders(`${owner}: headers`, headers),
     reply: checkBoolean(`${owner}: reply`, reply),
   };
+}
+
+/** It has a meaning elsewhere, so it is worth a reason. */
+function refusePartitionKey(owner: string, options: object): void {
+  if (typeof options !== 'object' || options === null || !('partitionKey' in options)) return;
+  throw new InvalidArgumentError(`${owner}: partitionKey`, `left out: ${NO_ORDER_BY_KEY}`, 'given');
 }
 
 function checkHeaders(name: string, headers: unknown): Readonly<Record<string, string>> {
