@@ -61,6 +61,7 @@ export {
   WaitTimeoutError,
 } from './core/errors.ts';
 export type { CollectorEvent, EventStatus, WaitOptions } from './core/event.ts';
+export type { FlowOptions, RateLimitOptions } from './core/flow-options.ts';
 export type { ResultsOptions } from './core/kept-results.ts';
 export type { Extension, Lifecycle, LifecycleGenerator, LifecycleObject } from './core/lifecycle.ts';
 export type { Logger } from './core/log.ts';

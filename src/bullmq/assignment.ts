@@ -120,11 +120,13 @@ export function policyOfJobs(policy: TaskPolicy): TaskPolicy {
     seen.set(task, made);
     return made;
   };
-  return {
+  const ofJobs: TaskPolicy = {
     before: (task) => policy.before?.(seeing(task)) ?? 'run',
+    notStarted: (task, by) => policy.notStarted?.(seeing(task), by === ofJobs ? policy : by),
     after: (task, result) => policy.after?.(seeing(task), release(result)) ?? 'settle',
     workEnded: (task) => policy.workEnded?.(seeing(task)),
     settled: (task, result, payload) => policy.settled?.(seeing(task), release(result), payload),
     forget: (task) => policy.forget?.(seeing(task)),
   };
+  return ofJobs;
 }

@@ -18,7 +18,7 @@ import { queueNameOf } from './names.ts';
 import type { QuarantinedMessage } from './notes.ts';
 import type { BullMQQueueOptions, Role } from './options.ts';
 import { RemoteLifetime } from './remote-lifetime.ts';
-import type { RemoteSendOptions } from './send-options.ts';
+import { NO_ORDER_BY_KEY, type RemoteSendOptions } from './send-options.ts';
 import { type BullMQQueueSettings, resolveOptions } from './settings.ts';
 
 /**
@@ -284,11 +284,14 @@ function checkCollectors(collectors: readonly AnyCollector[], role: Role): AnyCo
 
 function checkCollector(argument: string, collector: unknown, others: readonly AnyCollector[]): void {
   if (!(collector instanceof Collector)) throw new InvalidArgumentError(argument, 'a Collector', describe(collector));
-  const { key } = collector;
+  const { key, settings } = collector;
   queueNameOf(key);
   if (collector.batch !== undefined) {
     const expected = 'a Collector whose processor takes one payload: jobs are taken one by one';
     throw new InvalidArgumentError(argument, expected, 'a BatchCollector');
+  }
+  if (settings.flow?.partitionOf !== undefined) {
+    throw new InvalidArgumentError(`Collector "${key}": partitionBy`, `left out: ${NO_ORDER_BY_KEY}`, 'given');
   }
   if (others.some((other) => other.key === key)) {
     throw new InvalidArgumentError(argument, 'of a key of its own', `another "${key}"`);

@@ -104,6 +104,8 @@ function withoutRedisPart(collector: AnyCollector): AnyCollector {
     policies: policies.map(policyOfJobs),
     timeout: settings.timeout,
     lock: settings.lock,
+    concurrency: settings.flow?.options.concurrency,
+    rateLimit: settings.flow?.options.rateLimit,
     signal: settings.signal,
   });
 }

@@ -1,15 +1,22 @@
 import { checkBoolean, checkName, checkOptions } from '../core/checks.ts';
 import { describe, InvalidArgumentError } from '../core/errors.ts';
-import { resolveSendOptions, SEND_OPTIONS, type SendOptions, TASK_OPTIONS } from '../core/task-options.ts';
+import { resolveSendOptions, type SendOptions, TASK_OPTIONS } from '../core/task-options.ts';
 import type { Delay } from '../policies/delay.ts';
 import type { JobRetry } from './messages/job-message.ts';
 
 /** Options of one send. */
-export interface RemoteSendOptions extends SendOptions {
-  /** Not here: the sends of one process are not all there are. */
-  readonly dedupeKey?: undefined;
-  /** Not here, either. */
-  readonly dedupeWindow?: undefined;
+/** Why there is neither `partitionBy` nor `partitionKey`. */
+export const NO_ORDER_BY_KEY = 'the jobs of a collector have no order by key over all processes';
+
+/** What a send in one process may say, and one to many may not, each with the reason. */
+const REFUSED = {
+  dedupeKey: 'repeats may come from other processes',
+  dedupeWindow: 'repeats may come from other processes',
+  partitionKey: NO_ORDER_BY_KEY,
+} as const;
+
+/** Options of one send. */
+export interface RemoteSendOptions extends Omit<SendOptions, keyof typeof REFUSED> {
   /** Texts that go along; the processor finds them in `attempt.headers`. Names do not begin with `collector-queue.`. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /**
@@ -48,7 +55,7 @@ export const DEAD_LETTER_OF: string = `${RESERVED}dead-letter-of`;
 
 /** @throws {@link InvalidArgumentError} for the first that is wrong. */
 export function resolveRemote(owner: string, options: RemoteSendOptions, now: number): RemoteSendSettings {
-  refuseDedupe(owner, options);
+  refuse(owner, options);
   const {
     headers,
     reply = true,
@@ -74,10 +81,12 @@ export function resolveRemote(owner: string, options: RemoteSendOptions, now: nu
   };
 }
 
-function refuseDedupe(owner: string, options: RemoteSendOptions | null): void {
-  const given = SEND_OPTIONS.find((name) => name.startsWith('dedupe') && options?.[name] !== undefined);
-  if (given === undefined) return;
-  throw new InvalidArgumentError(`${owner}: ${given}`, 'absent: repeats may come from other processes', 'given');
+/** They have a meaning elsewhere, so they are worth a reason. */
+function refuse(owner: string, options: object): void {
+  if (typeof options !== 'object' || options === null) return;
+  for (const [name, reason] of Object.entries(REFUSED)) {
+    if (name in options) throw new InvalidArgumentError(`${owner}: ${name}`, `left out: ${reason}`, 'given');
+  }
 }
 
 function checkHeaders(name: string, headers: unknown): Readonly<Record<string, string>> {

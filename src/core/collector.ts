@@ -4,6 +4,7 @@ import type { TaskControl } from '../policies/control.ts';
 import type { TaskPolicy } from '../policies/policy.ts';
 import { checkFunction, checkName, checkOptions } from './checks.ts';
 import { describe, InvalidArgumentError } from './errors.ts';
+import { FLOW_OPTIONS } from './flow-options.ts';
 import { checkContext, checkLifecycle, type Extension, type Lifecycle } from './lifecycle.ts';
 import type { Payload } from './payload.ts';
 import type { Registration } from './registration.ts';
@@ -98,6 +99,7 @@ export const COLLECTOR_OPTIONS: readonly (keyof CollectorOptions)[] = [
   ...TASK_OPTIONS,
   'lock',
   'deadLetter',
+  ...FLOW_OPTIONS,
   'policies',
 ];
 
@@ -197,7 +199,7 @@ function checkPolicies(owner: string, policies: unknown): void {
     if (typeof policy !== 'object' || policy === null) {
       throw new InvalidArgumentError(`${owner}: policies[${at}]`, 'a TaskPolicy', describe(policy));
     }
-    for (const method of ['before', 'after', 'workEnded', 'settled', 'forget']) {
+    for (const method of ['before', 'notStarted', 'after', 'workEnded', 'settled', 'forget']) {
       if (policy[method] !== undefined) checkFunction(`${owner}: policies[${at}].${method}`, policy[method]);
     }
   }

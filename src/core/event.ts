@@ -18,7 +18,7 @@ import { RouterCall } from './router-call.ts';
 import type { ScheduledEvent } from './scheduled.ts';
 import type { Task } from './task.ts';
 import type { TaskAlarm } from './task-alarm.ts';
-import type { TaskSettings } from './task-options.ts';
+import type { SendSettings } from './task-options.ts';
 
 /**
  * Where an event stands: scheduled, for a later time; waiting for a consumer; running, from the claim of a consumer; parked, when every unfinished
@@ -98,7 +98,7 @@ export interface Extras {
   /** When it was accepted, if a policy is to know. */
   acceptedAt: number | undefined;
   /** The options of its send that concern its tasks. */
-  sent: TaskSettings | undefined;
+  sent: SendSettings | undefined;
   /** Stops listening to the signal of its send. */
   detach: (() => void) | undefined;
   /** Work that was given up and goes on, of what its present consumer serves. */

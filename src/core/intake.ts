@@ -17,7 +17,7 @@ import type { Ledger } from './ledger.ts';
 import type { QueueSettings } from './options.ts';
 import type { Payload } from './payload.ts';
 import type { Scheduled } from './scheduled.ts';
-import { resolveSendOptions, type SendOptions, type SendSettings, type TaskSettings } from './task-options.ts';
+import { resolveSendOptions, type SendOptions, type SendSettings } from './task-options.ts';
 
 /** What an intake works with. */
 export interface IntakeParts {
@@ -144,12 +144,12 @@ export class Intake {
     return this.#deduplication.send(dedupe, signal, () => this.takeWith(event, { ...settings, signal: undefined }));
   }
 
-  private takeWith(event: QueuedEvent, settings: TaskSettings): QueuedEvent {
-    const { signal, delay, timeout, retry, expiry } = settings;
+  private takeWith(event: QueuedEvent, settings: SendSettings): QueuedEvent {
+    const { signal, delay, timeout, retry, expiry, partitionKey } = settings;
     if (signal?.aborted === true) {
       return this.refuse(event, new CancelledError('the signal of the send had fired', { cause: signal.reason }));
     }
-    const ofTasks = timeout !== undefined || retry !== undefined || expiry !== undefined;
+    const ofTasks = [timeout, retry, expiry, partitionKey].some((one) => one !== undefined);
     // It may have waited for room since it was made.
     if (ofTasks || this.#counting) event.needExtras().acceptedAt = this.#clock.now();
     // A million may be scheduled: they are spared the extras, unless a collector has a delay of its own.

@@ -12,6 +12,7 @@ import {
   checkTime,
 } from './checks.ts';
 import { InvalidArgumentError } from './errors.ts';
+import { type FlowOptions, type FlowSettings, resolveFlow } from './flow-options.ts';
 
 /** How a failed attempt is repeated. */
 export interface RetryOptions {
@@ -68,7 +69,7 @@ export interface TaskOptions {
 }
 
 /** What can be said of the tasks of a collector alone. */
-export interface CollectorTaskOptions extends TaskOptions {
+export interface CollectorTaskOptions extends TaskOptions, FlowOptions {
   /**
    * The name of a lock that one task of the queue can hold at a time; a task that finds it taken is parked and tries
    * again after `delay` milliseconds (1,000 by default), which costs no attempt.
@@ -95,6 +96,11 @@ export interface SendOptions extends TaskOptions {
    * @default 0, only while it has not settled
    */
   readonly dedupeWindow?: number | undefined;
+  /**
+   * Tasks with the same key run one at a time in each collector, in the order in which they were dispatched to it; a non-empty
+   * string. Wins over `partitionBy` of the collector, and needs none.
+   */
+  readonly partitionKey?: string | undefined;
 }
 
 /** {@link TaskOptions}, checked. Undefined is what was not given. */
@@ -115,16 +121,18 @@ export interface DedupeSettings {
 /** {@link SendOptions}, checked. */
 export interface SendSettings extends TaskSettings {
   readonly dedupe: DedupeSettings | undefined;
+  readonly partitionKey: string | undefined;
 }
 
 export interface CollectorTaskSettings extends TaskSettings {
+  readonly flow: FlowSettings | undefined;
   readonly lock: { readonly name: string; readonly delay: number } | undefined;
   readonly deadLetter: string | ((letter: DeadLetter) => unknown) | undefined;
 }
 
 export const TASK_OPTIONS = ['timeout', 'retry', 'ttl', 'expiresAt', 'delay', 'at', 'signal'] as const;
 
-export const SEND_OPTIONS = [...TASK_OPTIONS, 'dedupeKey', 'dedupeWindow'] as const;
+const SEND_OPTIONS = [...TASK_OPTIONS, 'dedupeKey', 'dedupeWindow', 'partitionKey'] as const;
 
 const RETRY_OPTIONS = ['attempts', 'base', 'cap', 'retryIf'] as const;
 
@@ -148,18 +156,21 @@ export function resolveCollectorTaskOptions(owner: string, options: CollectorTas
     ...resolveTaskOptions(owner, options),
     lock: lock === undefined ? undefined : resolveLock(owner, lock),
     deadLetter: deadLetter === undefined ? undefined : checkDeadLetter(owner, deadLetter),
+    flow: resolveFlow(owner, options),
   };
 }
 
 /** @throws {@link InvalidArgumentError} for the first that is wrong; for a time of expiry that has passed, too. */
 export function resolveSendOptions(owner: string, options: SendOptions, now: number): SendSettings {
   const settings = resolveTaskOptions(owner, checkOptions<SendOptions>(owner, options, SEND_OPTIONS));
+  const { partitionKey } = options;
   const { expiry } = settings;
   if (expiry !== undefined && 'expiresAt' in expiry && expiry.expiresAt <= now) {
     const time = new Date(expiry.expiresAt).toISOString();
     throw new InvalidArgumentError(`${owner}: expiresAt`, 'a time in the future', time);
   }
-  return { ...settings, dedupe: resolveDedupe(owner, options) };
+  if (partitionKey !== undefined) checkName(`${owner}: partitionKey`, partitionKey);
+  return { ...settings, partitionKey, dedupe: resolveDedupe(owner, options) };
 }
 
 function resolveDedupe(owner: string, { dedupeKey, dedupeWindow }: SendOptions): DedupeSettings | undefined {

@@ -17,12 +17,20 @@ export class TaskPlan {
   }
 
   /** The first objection to an attempt. Throws what a policy throws. */
-  before(task: PolicyTask): 'run' | 'park' | Err<unknown, unknown> {
-    for (const policy of this.#policies) {
-      const verdict = policy.before?.(task);
-      if (verdict === 'park' || verdict instanceof Err) return verdict;
+  before(task: PolicyTask, report: Report): 'run' | 'park' | Err<unknown, unknown> {
+    let asked: TaskPolicy | undefined;
+    try {
+      for (asked of this.#policies) {
+        const verdict = asked.before?.(task);
+        if (verdict !== 'park' && !(verdict instanceof Err)) continue;
+        this.#notStarted(task, asked, report);
+        return verdict;
+      }
+      return 'run';
+    } catch (thrown) {
+      this.#notStarted(task, asked as TaskPolicy, report);
+      throw thrown;
     }
-    return 'run';
   }
 
   /** Whether somebody wants another attempt. Throws what a policy throws. */
@@ -40,6 +48,10 @@ export class TaskPlan {
 
   forget(task: PolicyTask, report: Report): void {
     this.#tell(task, report, (policy) => policy.forget?.(task));
+  }
+
+  #notStarted(task: PolicyTask, by: TaskPolicy, report: Report): void {
+    this.#tell(task, report, (policy) => policy.notStarted?.(task, by));
   }
 
   #tell(task: PolicyTask, report: Report, hook: (policy: TaskPolicy) => void): void {

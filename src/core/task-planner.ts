@@ -12,8 +12,9 @@ import { TimeoutPolicy } from '../policies/timeout.ts';
 import { onAbort } from './abort-hub.ts';
 import type { AnyCollector } from './collector.ts';
 import { CancelledError, DeliveryTimeoutError, ExpiredError, RevokedError } from './errors.ts';
+import { FlowControl } from './flow-control.ts';
 import type { Payload } from './payload.ts';
-import type { TaskSettings } from './task-options.ts';
+import type { SendSettings } from './task-options.ts';
 import { TaskPlan } from './task-plan.ts';
 
 /** Told of tasks that failed for good. */
@@ -30,6 +31,7 @@ export class TaskPlanner {
   readonly #revocation: RevocationPolicy;
   readonly #deadLetter: DeliverDeadLetter;
   readonly #locks: Locks = new Map();
+  readonly #flow: FlowControl;
   /** Errors of tasks that were not wanted any more, which did not fail. */
   readonly #unwanted: WeakSet<object> = new WeakSet();
   /** One for a collector, whatever its sends say, so that its signal has one listener. */
@@ -42,12 +44,13 @@ export class TaskPlanner {
     this.#services = services;
     this.#revocations = revocations;
     this.#deadLetter = deadLetter;
+    this.#flow = new FlowControl(services);
     this.#revocation = new RevocationPolicy(revocations, services, (key) => this.unwanted(new RevokedError(key)));
     this.fallback = new TaskPlan([this.#revocation, new RetryPolicy(ONE_ATTEMPT, services)], 1);
   }
 
   /** The plan of a collector's tasks, for a send with these settings; undefined if there is nothing to mind. */
-  planFor(collector: AnyCollector, sent?: TaskSettings): TaskPlan | undefined {
+  planFor(collector: AnyCollector, sent?: SendSettings): TaskPlan | undefined {
     const { settings, policies: custom, batch, key } = collector;
     const limit = sent?.timeout ?? settings.timeout;
     const timeout = limit === Number.POSITIVE_INFINITY ? undefined : limit;
@@ -55,9 +58,11 @@ export class TaskPlanner {
     const expiry = sent?.expiry ?? settings.expiry;
     // A send that has a delay of its own has waited as a whole.
     const delay = sent?.delay === undefined ? settings.delay : undefined;
-    const { lock, deadLetter, signal } = settings;
+    const { lock, deadLetter, signal, flow } = settings;
+    const partitionKey = sent?.partitionKey;
     const revoked = this.#revocations.has(key);
-    const given = [timeout, retry, expiry, delay, batch, lock, deadLetter, signal].some((one) => one !== undefined);
+    const options = [timeout, retry, expiry, delay, batch, lock, deadLetter, signal, flow, partitionKey];
+    const given = options.some((one) => one !== undefined);
     if (!given && !revoked && custom.length === 0) return undefined;
 
     const services = this.#services;
@@ -71,12 +76,19 @@ export class TaskPlanner {
           this.unwanted(new ExpiredError(`expired before collector "${key}" attempted it`)),
         ),
       );
+    const { partition, rateLimit, concurrency } = this.#flow.policiesFor(collector, partitionKey, expiry);
+    // The first that may park: tasks of a key keep the order in which they came, whatever the next ones make of them.
+    if (partition !== undefined) policies.push(partition);
     // Waiting comes before the locks, or a task would hold one while it waits.
     if (delay !== undefined) policies.push(new DelayPolicy(delay, services));
     policies.push(...custom);
-    // Who may still be parked would not be there when its batch leaves.
+    // Who may still wait for its turn would not be there when its batch leaves; rate, slots and lock are those of the call.
     if (batch !== undefined) policies.push(this.#batchPolicy(collector, batch));
-    // Nothing that may still park the task comes after its lock.
+    // The rate before the slots: a start can be kept for a task that waits for a slot, which costs nobody anything; a slot
+    // that was kept for one that waits for its rate would be missing to those of another key.
+    if (rateLimit !== undefined) policies.push(rateLimit);
+    if (concurrency !== undefined) policies.push(concurrency);
+    // Nothing that may still park the task comes after its lock. One that finds it taken lets go of start and slot.
     if (lock !== undefined) policies.push(new LockPolicy(lock.name, lock.delay, this.#locks, services));
     // The limit is of the processor alone.
     if (timeout !== undefined)

@@ -281,7 +281,7 @@ export class TaskRunner {
   /** Whether every policy lets the attempt begin. */
   private allowed(task: Task, plan: TaskPlan): boolean {
     try {
-      const verdict = plan.before(task);
+      const verdict = plan.before(task, this.#report);
       if (verdict === 'park') this.park(task, false);
       else if (verdict !== 'run' && this.stillWanted(task)) this.finish(task, err(verdict.error));
       if (verdict !== 'run') return false;

@@ -5,6 +5,12 @@ import type { PolicyServices } from './services.ts';
 /** When a payload expires: so many milliseconds after it was accepted, or at a time of day. */
 export type Expiry = { readonly ttl: number } | { readonly expiresAt: number };
 
+/** When a task expires, on the queue's clock as the time of day is now; `Infinity` if it does not. */
+export function expiryDue(expiry: Expiry | undefined, task: PolicyTask, clock: PolicyServices['clock']): number {
+  if (expiry === undefined) return Number.POSITIVE_INFINITY;
+  return 'ttl' in expiry ? task.acceptedAt + expiry.ttl : clock.now() + (expiry.expiresAt - clock.wall());
+}
+
 /** Refuses to attempt what has expired, at the first attempt and at later ones. */
 export class ExpiryPolicy implements TaskPolicy {
   readonly #expiry: Expiry;
@@ -19,11 +25,7 @@ export class ExpiryPolicy implements TaskPolicy {
 
   before(task: PolicyTask): 'run' | Err<never, unknown> {
     const { clock } = this.#services;
-    const expired =
-      'ttl' in this.#expiry
-        ? clock.now() - task.acceptedAt >= this.#expiry.ttl
-        : clock.wall() >= this.#expiry.expiresAt;
-    if (!expired) return 'run';
+    if (clock.now() < expiryDue(this.#expiry, task, clock)) return 'run';
     const error = this.#error();
     this.#services.tell('expired', task, { error });
     return err(error);

@@ -43,6 +43,12 @@ export interface PolicyTask extends Attempt {
 export interface TaskPolicy {
   /** Asked before each attempt. An `Err` settles the task with it; the processor is not called. */
   before?(task: PolicyTask): 'run' | 'park' | Err<unknown, unknown>;
+  /**
+   * The attempt that was asked about does not begin: this policy, perhaps the one that is told, has parked or refused the
+   * task, or has thrown. Told to all policies, also to those that were not asked. So each attempt that a policy lets
+   * through is followed by this or by {@link TaskPolicy.workEnded}, and what is held for an attempt can be let go of.
+   */
+  notStarted?(task: PolicyTask, by: TaskPolicy): void;
   /** Asked after each attempt; `'park'` means that the task is attempted again once it was resumed. */
   after?(task: PolicyTask, result: Result<unknown, unknown>): 'settle' | 'park';
   /** The work of an attempt that {@link TaskPolicy.before} let through has ended, perhaps long after it was given up. */

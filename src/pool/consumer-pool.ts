@@ -252,9 +252,16 @@ export class ConsumerPool<W extends Work<W>> {
   private take(): W | undefined {
     if (this.#sampler.due()) this.checkSlice();
     if (this.#yielding || this.#paused) return undefined;
+    if (this.#claimed.size !== 0) return this.takeClaimed();
     const work = this.#returned.size === 0 ? this.#buffer.take() : this.#returned.take();
     if (work !== undefined) work.claim();
     return work;
+  }
+
+  /** What is claimed starts before what waits, also if its own consumer was not there yet: that one is free now. */
+  private takeClaimed(): W | undefined {
+    this.busy--;
+    return this.#claimed.take();
   }
 
   private leave(): void {

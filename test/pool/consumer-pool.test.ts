@@ -55,6 +55,23 @@ describe('offering work', () => {
     expect(scene.quiets).toBe(0);
   });
 
+  test('starts what is claimed before what waits, although a consumer is free before that of the claim', async () => {
+    const scene = new PoolScene({ maxConsumers: 3 });
+    const first = scene.offer(goesOn, 'first');
+    await settlePromises();
+    scene.offer(endsAtOnce, 'second');
+    scene.offer(goesOn, 'third');
+    scene.offer(goesOn, 'fourth');
+    scene.offer(goesOn, 'fifth');
+    first.end();
+    expect(scene.names(scene.started)).toEqual(['first', 'second', 'third']);
+    await settlePromises();
+    expect(scene.names(scene.started)).toEqual(['first', 'second', 'third', 'fourth', 'fifth']);
+    expect([scene.pool.busy, scene.pool.waiting]).toEqual([3, 0]);
+    for (const job of scene.started.slice(2)) job.end();
+    expect([scene.pool.busy, scene.quiets]).toEqual([0, 1]);
+  });
+
   test('from within work is safe with a single consumer, and comes after what waits', async () => {
     const scene = new PoolScene({ maxConsumers: 1 });
     scene.offer(() => {
