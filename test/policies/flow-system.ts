@@ -222,8 +222,8 @@ export class FlowSystem {
   #gatekeeper(): TaskPolicy {
     const seen = new WeakSet<object>();
     const before: TaskPolicy['before'] = (task) => {
-      const { order } = task.payload?.value as FlowSent;
-      if (!order.stopped || seen.has(task.chain)) return 'run';
+      const sent: FlowSent | undefined = task.payload?.value;
+      if (sent?.order.stopped !== true || seen.has(task.chain)) return 'run';
       seen.add(task.chain);
       task.resumeAt(this.clock.now() + 15);
       return 'park';
@@ -262,7 +262,8 @@ export class FlowSystem {
           if (sent === undefined) return resolve(1);
           sent.works--;
           if (run === this.#run) this.going--;
-          const givenUp = number !== sent.attempts || (this.setup.timeout !== undefined && sent.due <= this.clock.now());
+          const givenUp =
+            number !== sent.attempts || (this.setup.timeout !== undefined && sent.due <= this.clock.now());
           resolve(givenUp ? err('too late') : this.#result(sent, outcome));
         },
       };
