@@ -1,4 +1,5 @@
 import {
+  type Attempt,
   CancelTask,
   Collector,
   type CollectorOptions,
@@ -9,6 +10,7 @@ import {
   type TaskPolicy,
 } from 'collector-queue';
 import { expect } from 'vitest';
+import { rejectionOf, thrownBy } from '../core/scene.ts';
 import { type Bench, codeOf, errorOf, passed, recorded, until } from './collector-queue-bench.ts';
 import type { Checks } from './collector-queue-types.ts';
 
@@ -56,6 +58,39 @@ async function oneHolder(bench: Bench): Promise<void> {
   for (const event of events) expect((await event.wait()).isOk()).toBe(true);
   expect(most).toBe(1);
   expect(locked[0]).toMatchObject({ lock: 'the one' });
+}
+
+async function twoAtATime(bench: Bench): Promise<void> {
+  let running = 0;
+  let most = 0;
+  const work = async (): Promise<void> => {
+    most = Math.max(most, ++running);
+    await passed(3);
+    running--;
+  };
+  const collectors = [new Collector('a', work, { concurrency: 2 }), new Collector('b', () => 'free')];
+  const { publisher } = await bench.started(collectors, { concurrency: 5 });
+  const events = publisher.sendMany([1, 2, 3, 4, 5, 6].map((value) => new Payload(value)));
+  for (const event of events) expect((await event.wait()).isOk()).toBe(true);
+  expect(most).toBe(2);
+}
+
+async function twoInAWindow(bench: Bench): Promise<void> {
+  const starts: [key: string, at: number][] = [];
+  const per = ({ value }: Payload<string>): string => value;
+  const { publisher } = await bench.startedWith(
+    (value) => {
+      starts.push([String(value), performance.now()]);
+      return value;
+    },
+    { collector: { rateLimit: { limit: 2, interval: 50, per } }, concurrency: 10 },
+  );
+  const events = publisher.sendMany(['x', 'x', 'x', 'x', 'x', 'y'].map((value) => new Payload(value)));
+  for (const event of events) expect((await event.wait()).isOk()).toBe(true);
+  const ofX = starts.filter(([key]) => key === 'x').map(([, at]) => at);
+  expect(ofX).toHaveLength(5);
+  // Started is a moment after it was allowed.
+  for (const at of [2, 3, 4]) expect((ofX[at] as number) - (ofX[at - 2] as number)).toBeGreaterThan(45);
 }
 
 /** A signal ends what waits for a collector, and what runs. */
@@ -256,4 +291,41 @@ export const policies = {
   },
 
   lock: { kept: oneHolder, differently: oneHolder },
+
+  collectorConcurrency: { kept: twoAtATime, differently: twoAtATime },
+
+  rateLimit: { kept: twoInAWindow, differently: twoInAWindow },
+
+  partition: {
+    kept: async (bench) => {
+      const order: string[] = [];
+      const work = async ({ value }: Payload<string>, _: unknown, { number }: Attempt): Promise<unknown> => {
+        order.push(`${value} begins`);
+        await passed(value === 'a1' ? 10 : 1);
+        order.push(`${value} ends`);
+        return value === 'a1' && number === 1 ? err('again') : value;
+      };
+      const partitionBy = ({ value }: Payload<string>): string | undefined => value[0];
+      const retry = { attempts: 2, base: 5 };
+      const { publisher } = await bench.started([new Collector('a', work, { partitionBy, retry })], { concurrency: 5 });
+      const events = ['a1', 'b1', 'a2'].map((value) => publisher.publish(value));
+      events.push(publisher.publish('c', undefined, { partitionKey: 'a' }));
+      for (const event of events) expect((await event.wait()).isOk()).toBe(true);
+      const ofA = ['a1 begins', 'a1 ends', 'a1 begins', 'a1 ends', 'a2 begins', 'a2 ends', 'c begins', 'c ends'];
+      expect(order.filter((one) => !one.startsWith('b'))).toEqual(ofA);
+      expect(order.indexOf('b1 begins')).toBe(1);
+    },
+    not: async (bench) => {
+      const partitionBy = (): string => 'x';
+      const collector = new Collector('b', () => 1, { partitionBy });
+      const words = 'Collector "b": partitionBy must be left out: the jobs of a collector have no order by key';
+      expect(String(thrownBy(() => bench.kind.construct([collector], {})))).toContain(words);
+      const { queue, publisher } = await bench.startedWith((value) => value);
+      expect(String(await rejectionOf(queue.addCollector(collector)))).toContain(words);
+      const options = { partitionKey: 'x' };
+      const error = thrownBy(() => publisher.publish(1, undefined, options));
+      expect(String(error)).toContain('send: partitionKey must be left out: the jobs of a collector have no order');
+      expect((await publisher.publish(1).wait()).oks()).toEqual([1]);
+    },
+  },
 } satisfies Checks;

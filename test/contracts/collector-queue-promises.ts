@@ -223,6 +223,18 @@ export const promises = {
   ),
   customPolicies: kept('A policy of your own decides before and after each attempt'),
   lock: keptDifferently('One task of the queue at a time holds a `lock`', 'in each worker process'),
+  collectorConcurrency: keptDifferently(
+    'At most `concurrency` attempts of a collector run at a time',
+    'in each worker process',
+  ),
+  rateLimit: keptDifferently(
+    'At most `limit` attempts of a collector begin in any `interval` of its `rateLimit`',
+    'in each worker process',
+  ),
+  partition: keptInProcess(
+    'Tasks with the same `partitionBy` or `partitionKey` run one at a time, in order',
+    'jobs have no order by key over all processes; both options are refused',
+  ),
   revoke: keptInProcess(
     '`revoke(key)` refuses the tasks of a collector until `restore(key)`',
     'there is no such method; `pause()` holds all collectors',

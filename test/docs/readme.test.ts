@@ -45,6 +45,7 @@ const INTENTS = [
   'DEADLINES',
   'SCHEDULES',
   'LOCKS',
+  'FLOW-CONTROL',
   'RESULTS',
   'QUEUE-EVENTS',
   'EMITTERS',

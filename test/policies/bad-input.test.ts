@@ -124,6 +124,37 @@ describe('the options of a collector', () => {
     [{ deadLetter: 5 }, 'deadLetter', "a collector's key or a function", '5'],
     [{ deadLetter: null }, 'deadLetter', "a collector's key or a function", 'null'],
     [{ deadLetter: { key: 'dead' } }, 'deadLetter', "a collector's key or a function", 'an object'],
+    ...rows('concurrency', 'a whole number of at least 1 or Infinity', [...NOT_DURATIONS, [0, '0'], [1.5, '1.5']]),
+    [{ rateLimit: null }, 'rateLimit: options', 'an object', 'null'],
+    [{ rateLimit: 5 }, 'rateLimit: options', 'an object', '5'],
+    [{ rateLimit: {} }, 'rateLimit.limit', 'a whole number of at least 1', 'undefined'],
+    [{ rateLimit: { limit: 1 } }, 'rateLimit.interval', DURATION, 'undefined'],
+    ...[...NOT_DURATIONS, INFINITE, [0, '0'] as const, [1.5, '1.5'] as const].map(
+      ([limit, came]): Row => [
+        { rateLimit: { limit, interval: 1 } },
+        'rateLimit.limit',
+        'a whole number of at least 1',
+        came,
+      ],
+    ),
+    ...[...NOT_DURATIONS, INFINITE].map(
+      ([interval, came]): Row => [{ rateLimit: { limit: 1, interval } }, 'rateLimit.interval', DURATION, came],
+    ),
+    [{ rateLimit: { limit: 1, interval: 0 } }, 'rateLimit.interval', 'more than 0 milliseconds', '0'],
+    [{ rateLimit: { limit: 1, interval: 1, per: 'user' } }, 'rateLimit.per', 'a function', '"user"'],
+    [
+      { rateLimit: { limit: 1, intervall: 1 } },
+      'rateLimit: options',
+      'made of limit, interval, per',
+      "given 'intervall' (did you mean 'interval'?)",
+    ],
+    ...rows('partitionBy', 'a function', [
+      ['user', '"user"'],
+      [null, 'null'],
+      [{}, 'an object'],
+    ]),
+    [{ partitionKey: 'x' }, 'options', 'partitionBy', "given 'partitionKey' (did you mean 'partitionBy'?)"],
+    [{ policies: [{ notStarted: 5 }] }, 'policies[0].notStarted', 'a function', '5'],
     [{ policies: [{ settled: 5 }] }, 'policies[0].settled', 'a function', '5'],
     [{ policies: [{ workEnded: 'no' }] }, 'policies[0].workEnded', 'a function', '"no"'],
     [{ timeOut: 5 }, 'options', 'timeout', "given 'timeOut' (did you mean 'timeout'?)"],
@@ -141,6 +172,8 @@ describe('the options of a collector', () => {
       { timeout: Number.MIN_VALUE, retry: { attempts: Number.POSITIVE_INFINITY, base: 0, cap: 0 }, ttl: 0, delay: 0 },
       { timeout: Number.POSITIVE_INFINITY, expiresAt: -8.64e15, at: 8.64e15, lock: { name: 'one', delay: 0 } },
       { timeout: undefined, retry: undefined, ttl: undefined, expiresAt: undefined, delay: undefined, at: undefined },
+      { concurrency: Number.POSITIVE_INFINITY, rateLimit: { limit: 1, interval: Number.MIN_VALUE, per: undefined } },
+      { concurrency: undefined, rateLimit: undefined, partitionBy: undefined },
       { signal: undefined, lock: undefined, deadLetter: undefined, retry: { attempts: undefined, base: undefined } },
       { retry: { cap: undefined, retryIf: undefined }, lock: { name: 'one', delay: undefined } },
     ];
@@ -157,6 +190,14 @@ describe('the options of a send', () => {
     [{ dealy: 5 }, 'options', 'made of timeout, retry', "given 'dealy' (did you mean 'delay'?)"],
     [{ lock: 'one' }, 'options', 'made of timeout, retry', "given 'lock'"],
     [{ deadLetter: noop }, 'options', 'made of timeout, retry', "given 'deadLetter'"],
+    ...rows('partitionKey', 'a non-empty string', [
+      ['', 'empty'],
+      [5, '5'],
+      [null, 'null'],
+      [noop, 'the function noop'],
+    ]),
+    [{ partitionBy: noop }, 'options', 'partitionKey', "given 'partitionBy' (did you mean 'partitionKey'?)"],
+    [{ concurrency: 1 }, 'options', 'made of timeout, retry', "given 'concurrency'"],
     [[], 'options', 'an object', 'an empty array'],
   ];
 

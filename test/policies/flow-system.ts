@@ -222,8 +222,8 @@ export class FlowSystem {
   #gatekeeper(): TaskPolicy {
     const seen = new WeakSet<object>();
     const before: TaskPolicy['before'] = (task) => {
-      const { order } = (task.payload as Payload<FlowSent>).value;
-      if (!order.stopped || seen.has(task.chain)) return 'run';
+      const sent: FlowSent | undefined = task.payload?.value;
+      if (sent?.order.stopped !== true || seen.has(task.chain)) return 'run';
       seen.add(task.chain);
       task.resumeAt(this.clock.now() + 15);
       return 'park';

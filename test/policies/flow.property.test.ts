@@ -87,9 +87,9 @@ async function take(system: FlowSystem, one: Step): Promise<void> {
 /** Lets everything end, until nothing is left. */
 async function finishAll(system: FlowSystem): Promise<void> {
   for (let rounds = 0; system.sents.some((sent) => system.isOpen(sent)) || system.works.length > 0; rounds++) {
-    if (rounds > 300) throw new Error('it does not come to an end');
+    if (rounds > 1_000) throw new Error('it does not come to an end');
     for (const { end } of system.works) end('ok');
-    await system.clock.advance(rounds % 2 === 0 ? 0 : 10);
+    await system.clock.advance(rounds % 2 === 0 ? 0 : 25);
     await system.check();
   }
 }

@@ -420,3 +420,28 @@ describe('a collector of batches', () => {
     new BatchCollector('rows', () => undefined, {});
   });
 });
+
+describe('flow control', () => {
+  const collector = new Collector('a', ({ value }: Payload<Order>) => ok(value.id), {
+    concurrency: 2,
+    rateLimit: { limit: 1, interval: 1_000, per: ({ value }: Payload<Order>) => value.id },
+    partitionBy: ({ value }) => (value as Order).id,
+  });
+
+  test('leaves the types of the results alone', async () => {
+    const event = new CollectorQueue([collector]).getPublisher().publish({ id: '1' }, {}, { partitionKey: 'x' });
+    expectTypeOf((await event.wait()).oks()).toEqualTypeOf<(string | undefined)[]>();
+  });
+
+  test('takes keys that are texts or undefined', () => {
+    new Collector('a', () => 1, { partitionBy: () => undefined, rateLimit: { limit: 1, interval: 1, per: () => 'x' } });
+    // @ts-expect-error a number is no key
+    new Collector('a', () => 1, { partitionBy: () => 5 });
+    // @ts-expect-error a promise is no key
+    new Collector('a', () => 1, { partitionBy: async () => 'x' });
+    // @ts-expect-error the interval is missing
+    new Collector('a', () => 1, { rateLimit: { limit: 1 } });
+    // @ts-expect-error a key of a send is no function
+    new CollectorQueue([collector]).getPublisher().publish({ id: '1' }, {}, { partitionKey: () => 'x' });
+  });
+});
