@@ -31,7 +31,7 @@ export interface SentRecord<V = any> {
 type OpenRecord = { -readonly [Field in keyof SentRecord]: SentRecord[Field] };
 
 /** More calls than that without a turn of the event loop are taken for a circle that has no end. */
-const MOST_CALLS = 100_000;
+const MOST_CALLS = 50_000;
 
 const nextTurn = globalThis.setImmediate;
 

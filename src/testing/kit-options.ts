@@ -15,7 +15,7 @@ import { describe, InvalidArgumentError } from '../core/errors.ts';
 import { checkContext } from '../core/lifecycle.ts';
 import type { QueueOptions } from '../core/options.ts';
 
-import type { AnyTopics } from '../core/types.ts';
+import type { AnyTopics, WithKey } from '../core/types.ts';
 import type { TaskControl } from '../policies/control.ts';
 import { ManualClock } from './manual-clock.ts';
 
@@ -53,13 +53,13 @@ export interface TestKitOptions<C extends AnyCollector = any, T = AnyTopics> {
    * What is called instead of the processors, by the keys of the collectors.
    * @default {}
    */
-  readonly stubs?: { readonly [Each in C as Each['key']]?: StubFor<Each> | undefined } | undefined;
+  readonly stubs?: { readonly [K in C['key']]?: StubFor<WithKey<C, K>> | undefined } | undefined;
   /**
    * The contexts of collectors, by key: what their processors get instead of what was given to the collector and what its
    * lifecycle makes. So a processor can be tested against a database that is none.
    * @default {}
    */
-  readonly contexts?: { readonly [Each in C as Each['key']]?: object | undefined } | undefined;
+  readonly contexts?: { readonly [K in C['key']]?: object | undefined } | undefined;
   /**
    * Which lifecycles are set up and shut down: those of the collectors that have neither a stub nor a context here, all,
    * or none.

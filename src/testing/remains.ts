@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
 import type { CollectorEvent, QueuedEvent } from '../core/event.ts';
+import { Handover } from '../core/handover.ts';
 import type { QueueRun } from '../core/run.ts';
 import { ScheduledEvent } from '../core/scheduled.ts';
 import type { SentRecord } from './call-log.ts';
@@ -57,8 +58,14 @@ function describeEvent(event: QueuedEvent, run: QueueRun, calls: readonly SentRe
   if (own.length > 0) return `${value}: ${event.status}, in ${own.join(', ')}`;
   const standing = describeStanding(event, now);
   if (event.status === 'waiting') return `${value}: waiting${run.pool.paused ? ', the queue is paused' : ''}`;
-  const keys = event.collectors.map(({ key }) => `"${key}"`).join(', ');
-  return keys === '' ? `${value}: ${standing}` : `${value}: ${standing}, of ${keys}`;
+  const keys = unfinished(event).map((key) => `"${key}"`);
+  return keys.length === 0 ? `${value}: ${standing}` : `${value}: ${standing}, of ${keys.join(', ')}`;
+}
+
+/** The keys of the collectors that have brought no result. */
+function unfinished({ collectors, outcome }: QueuedEvent): string[] {
+  const results = outcome instanceof Handover ? outcome.results : [];
+  return collectors.filter((_, at) => results[at] === undefined).map(({ key }) => key);
 }
 
 function describeCall({ collectorKey, attempt, at }: SentRecord, now: number): string {

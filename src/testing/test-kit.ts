@@ -53,6 +53,8 @@ export class TestKit<C extends AnyCollector = any, T = AnyTopics> {
   readonly #events: EventLog;
   readonly #progress: Progress;
   #closing: Promise<void> | undefined;
+  /** An expectation has failed, or something was found unsettled: the test fails already, or has seen to it. */
+  #complained = false;
 
   /**
    * Kits are made by {@link createTestKit}.
@@ -181,12 +183,12 @@ export class TestKit<C extends AnyCollector = any, T = AnyTopics> {
    * @throws an AssertionError, which lists what it was sent
    */
   expectSent<K extends C['key']>(key: K, ...expected: [like?: unknown]): SentRecord<TakenByAll<WithKey<C, K>>> {
-    return findSent(key, this.sent(key), expected, this.expectSent);
+    return this.#minding(() => findSent(key, this.sent(key), expected, this.expectSent));
   }
 
   /** Expects that a collector was sent nothing. @throws an AssertionError, which lists what it was sent */
   expectNothingSent(key: C['key']): void {
-    refuseSent(key, this.sent(key), this.expectNothingSent);
+    this.#minding(() => refuseSent(key, this.sent(key), this.expectNothingSent));
   }
 
   /**
@@ -196,7 +198,7 @@ export class TestKit<C extends AnyCollector = any, T = AnyTopics> {
    * @throws an AssertionError, which says where the event stands, or lists the results
    */
   expectSettledOk<M extends Outcomes>(event: CollectorEvent<M>): ResultList<M> {
-    return settledOk(event, this.clock.now(), this.expectSettledOk);
+    return this.#minding(() => settledOk(event, this.clock.now(), this.expectSettledOk));
   }
 
   /**
@@ -209,7 +211,7 @@ export class TestKit<C extends AnyCollector = any, T = AnyTopics> {
     event: CollectorEvent,
     ...expected: [error?: string | (abstract new (...args: any) => E)]
   ): E {
-    return settledErr(event, expected, this.clock.now(), this.expectSettledErr) as E;
+    return this.#minding(() => settledErr(event, expected, this.clock.now(), this.expectSettledErr)) as E;
   }
 
   /**
@@ -225,8 +227,12 @@ export class TestKit<C extends AnyCollector = any, T = AnyTopics> {
     return this.#closing;
   }
 
+  /**
+   * Closes the kit. Does not fail for what is unsettled if an expectation of this kit, `settled` or `runAll` has failed
+   * before: with `await using` that would hide why.
+   */
   [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
+    return this.close({ unsettled: this.#complained ? 'ignore' : 'fail' });
   }
 
   async #close(failing: boolean, timeout: number): Promise<void> {
@@ -250,7 +256,17 @@ export class TestKit<C extends AnyCollector = any, T = AnyTopics> {
     return closing;
   }
 
+  #minding<R>(expectation: () => R): R {
+    try {
+      return expectation();
+    } catch (error) {
+      this.#complained = true;
+      throw error;
+    }
+  }
+
   #unsettled(rest: Rest, reason = this.#reasonFor(rest)): UnsettledError {
+    this.#complained = true;
     return new UnsettledError(`${this.#progress.remains()}\n${reason}`);
   }
 
@@ -296,7 +312,7 @@ class KitQueue<C extends AnyCollector, T> extends CollectorQueue<C, T> {
  */
 export async function createTestKit<C extends AnyCollector, T = AnyTopics>(
   collectors: readonly C[],
-  options: TestKitOptions<C, T> = {},
+  options: TestKitOptions<NoInfer<C>, T> = {},
 ): Promise<TestKit<C, T>> {
   const kit = new TestKit<C, T>(collectors, resolveKitOptions(options));
   await kit.queue.initQueue();
