@@ -312,7 +312,7 @@ class KitQueue<C extends AnyCollector, T> extends CollectorQueue<C, T> {
  */
 export async function createTestKit<C extends AnyCollector, T = AnyTopics>(
   collectors: readonly C[],
-  options: TestKitOptions<NoInfer<C>, T> = {},
+  options: TestKitOptions<C, T> = {},
 ): Promise<TestKit<C, T>> {
   const kit = new TestKit<C, T>(collectors, resolveKitOptions(options));
   await kit.queue.initQueue();
