@@ -109,6 +109,21 @@ describe('an inline send', () => {
     expect(called).toEqual(['long', 'second', 'third']);
   });
 
+  test('starts what waited and what that sends, too', async () => {
+    const called: unknown[] = [];
+    await using kit = await createTestKit([
+      new Collector('a', ({ value }) => {
+        called.push(value);
+        if (value === 'second') kit.publisher.publish('sent by the second');
+      }),
+    ]);
+    kit.queue.pause();
+    kit.publisher.publish('first');
+    kit.queue.resume();
+    kit.publisher.publish('second');
+    expect(called).toEqual(['first', 'second', 'sent by the second']);
+  });
+
   test('within a processor starts what it sent once that has returned, before the outer send does', async () => {
     const steps: string[] = [];
     await using kit = await createTestKit([
