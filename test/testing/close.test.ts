@@ -119,6 +119,16 @@ describe('closing a kit', () => {
     expect(kit.events('shutdown')).toHaveLength(1);
   });
 
+  test('minds no work that a shutdown by the code under test has left behind', async () => {
+    const kit = await createTestKit([new Collector('a', () => new Promise(() => undefined))]);
+    kit.publisher.publish(1);
+    const closing = kit.queue.shutDownQueue({ drain: false, timeout: 10 });
+    await kit.advance(10);
+    await closing;
+    await kit.settled({ timeout: 0 });
+    await kit.close();
+  });
+
   test('is not needed where a collector could not be set up', async () => {
     const broken = new Collector('a', () => 1, {
       lifecycle: {
