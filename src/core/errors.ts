@@ -48,6 +48,7 @@ export const ErrorCode = {
   REJECTED_MESSAGE: 'CQ_REJECTED_MESSAGE',
   UNSENDABLE_RESULT: 'CQ_UNSENDABLE_RESULT',
   REMOTE: 'CQ_REMOTE',
+  UNSETTLED: 'CQ_UNSETTLED',
 } as const;
 export type ErrorCode = (typeof ErrorCode)[keyof typeof ErrorCode];
 

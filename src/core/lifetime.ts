@@ -133,7 +133,7 @@ export class QueueLifetime {
       throw withUndone(error, this.#undone);
     }
     this.#run = run;
-    this.door.intake = run.intake;
+    this.door.intake = this.#parts.settings.overseer?.oversee(run) ?? run.intake;
     this.metrics = run.metricsReader();
     this.#state = 'running';
     if (this.#paused) run.pool.pause();

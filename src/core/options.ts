@@ -15,6 +15,7 @@ import { QueueType } from './delivery.ts';
 import { describe, InvalidArgumentError } from './errors.ts';
 import type { ResultsOptions } from './kept-results.ts';
 import type { Logger } from './log.ts';
+import { OVERSEER, type Overseen, type Overseer } from './overseer.ts';
 import { Router, type RouterClass } from './router.ts';
 import { SimpleRouter } from './simple-router.ts';
 import { type TopicTypes, topicTypes } from './types.ts';
@@ -125,7 +126,11 @@ export interface QueueOptions<T = any> {
 /** Resolved options. */
 export type QueueSettings = {
   readonly [Name in Exclude<keyof QueueOptions, Optional | 'topics'>]-?: Exclude<QueueOptions[Name], undefined>;
-} & { readonly logger: Logger | undefined; readonly results: Required<ResultsOptions> | undefined };
+} & {
+  readonly logger: Logger | undefined;
+  readonly results: Required<ResultsOptions> | undefined;
+  readonly overseer: Overseer | undefined;
+};
 
 type Optional = 'logger' | 'results';
 
@@ -194,6 +199,7 @@ export function resolveOptions(options: QueueOptions): QueueSettings {
     logger,
     metricsInterval,
     clock: checkMethods(name('clock'), or(given.clock, systemClock), CLOCK_METHODS),
+    overseer: (given as Overseen)[OVERSEER],
   });
 }
 

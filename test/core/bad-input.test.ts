@@ -354,7 +354,7 @@ describe('the arguments of a collector', () => {
     const error = thrownBy(() => new Collector('a', noop, { [name]: 1 }));
     const hint = proposed === undefined ? '' : ` (did you mean '${proposed}'?)`;
     const known =
-      'made of topics, lifecycle, context, timeout, retry, ttl, expiresAt, delay, at, signal, lock, deadLetter, policies';
+      'made of topics, lifecycle, context, timeout, retry, ttl, expiresAt, delay, at, signal, lock, deadLetter, concurrency, rateLimit, partitionBy, policies';
     expectRefusal(error, 'Collector "a": options', known, `given '${name}'${hint}`);
   });
 

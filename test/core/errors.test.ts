@@ -17,6 +17,7 @@ import * as http from 'collector-queue/http';
 import * as redis from 'collector-queue/redis';
 import * as socket from 'collector-queue/socket';
 import * as stores from 'collector-queue/store';
+import * as testing from 'collector-queue/testing';
 import { describe, expect, test } from 'vitest';
 
 type ErrorClass = new (...args: unknown[]) => Error & { code: string; retryable: boolean };
@@ -34,6 +35,7 @@ function errorClasses(): [name: string, make: ErrorClass][] {
     ...redis,
     ...bullmq,
     ...socket,
+    ...testing,
   };
   return Object.entries(exported).filter(
     (entry): entry is [string, ErrorClass] =>

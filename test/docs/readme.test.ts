@@ -52,6 +52,7 @@ const INTENTS = [
   'EVENT-STORES',
   'WHAT-HAPPENS-WHEN',
   'SPOOL',
+  'TESTING',
 ].map((name) => `docs/${name}.md`);
 
 describe.each(INTENTS)('%s', (page) => {

@@ -1,7 +1,8 @@
-import { Collector, ErrorCode, ExpiredError, err, ok, Payload } from 'collector-queue';
+import { Collector, type CollectorOptions, ErrorCode, ExpiredError, err, ok, Payload } from 'collector-queue';
+import { createTestKit } from 'collector-queue/testing';
 import { describe, expect, test } from 'vitest';
-import { gate, started } from '../core/scene.ts';
-import { oneCollector, recorded } from './scene.ts';
+import { gate } from '../core/scene.ts';
+import { oneCollector } from './scene.ts';
 
 describe.each([
   ['ttl', { ttl: 100 }],
@@ -55,20 +56,22 @@ describe.each([
   });
 });
 
+/** A kit with one collector "a", whose processor gives back the value. */
+const echo = (options: CollectorOptions) => createTestKit([new Collector('a', ({ value }) => value, options)]);
+
 test('a payload that has expired is told: expired, then error-task; it was never started', async () => {
-  const scene = await oneCollector(() => 1, { ttl: 100 });
-  const told = recorded(scene, ['started', 'expired', 'error-task']);
-  scene.queue.pause();
-  const { id } = scene.publisher.publish(1);
-  await scene.clock.advance(100);
-  scene.queue.resume();
-  await scene.clock.turn();
+  const kit = await echo({ ttl: 100 });
+  kit.queue.pause();
+  const { id } = kit.publisher.publish(1);
+  await kit.advance(100);
+  kit.queue.resume();
+  await kit.settled();
   const error = expect.any(ExpiredError);
-  expect(told).toEqual([
+  expect(kit.events().filter((event) => 'task' in event)).toEqual([
     expect.objectContaining({ status: 'expired', id, task: 'a', attempt: 1, error }),
     expect.objectContaining({ status: 'error-task', id, task: 'a', error, duration: undefined }),
   ]);
-  await scene.queue.shutDownQueue();
+  await kit.close();
 });
 
 test('a ttl does not notice that the time of day jumps; expiresAt goes by it', async () => {
@@ -76,23 +79,23 @@ test('a ttl does not notice that the time of day jumps; expiresAt goes by it', a
     [{ ttl: 100 }, true],
     [{ expiresAt: 100 }, false],
   ] as const) {
-    const { queue, publisher, clock } = await oneCollector((value) => value, options);
-    queue.pause();
-    const event = publisher.publish(1);
-    await clock.advance(10);
-    clock.setWall(1e12);
-    queue.resume();
-    await clock.turn();
+    const kit = await echo(options);
+    kit.queue.pause();
+    const event = kit.publisher.publish(1);
+    await kit.advance(10);
+    kit.clock.setWall(1e12);
+    kit.queue.resume();
+    await kit.settled();
     expect(event.getResult()?.isOk()).toBe(expected);
-    await queue.shutDownQueue();
+    await kit.close();
   }
 });
 
 test('a ttl of 0 expires at once', async () => {
-  const { queue, publisher, called } = await oneCollector(() => 1, { ttl: 0 });
-  expect((await publisher.publish(1).wait()).errs()).toEqual([expect.any(ExpiredError)]);
-  expect(called).toEqual([]);
-  await queue.shutDownQueue();
+  const kit = await echo({ ttl: 0 });
+  kit.expectSettledErr(kit.publisher.publish(1), ExpiredError);
+  kit.expectNothingSent('a');
+  await kit.close();
 });
 
 test('the expiry of a send wins over that of the collector, whichever way either is given', async () => {
@@ -101,15 +104,15 @@ test('the expiry of a send wins over that of the collector, whichever way either
     [{ expiresAt: 50 }, { ttl: 200 }],
     [{ ttl: 50 }, { expiresAt: 200 }],
   ]) {
-    const { queue, publisher, clock } = await oneCollector((value) => value, given);
-    queue.pause();
-    const [plain, long] = [publisher.publish(1), publisher.publish(2, {}, sent)];
-    await clock.advance(100);
-    queue.resume();
-    await clock.turn();
-    expect(plain.getResult()?.errs()).toEqual([expect.any(ExpiredError)]);
-    expect(long.getResult()?.first()).toEqual(ok(2));
-    await queue.shutDownQueue();
+    const kit = await echo(given as CollectorOptions);
+    kit.queue.pause();
+    const [plain, long] = [kit.publisher.publish(1), kit.publisher.publish(2, {}, sent)];
+    await kit.advance(100);
+    kit.queue.resume();
+    await kit.settled();
+    kit.expectSettledErr(plain, ExpiredError);
+    expect(kit.expectSettledOk(long).first()).toEqual(ok(2));
+    await kit.close();
   }
 });
 
@@ -133,14 +136,14 @@ test('a ttl counts from the acceptance: not from the wait for room before, but t
 });
 
 test('a collector of a broadcast may find it expired while another attempts it', async () => {
-  const collectors = [new Collector('a', () => 'a', { ttl: 100 }), new Collector('b', () => 'b')];
-  const { queue, publisher, clock } = await started(collectors);
-  queue.pause();
-  const event = publisher.publish(1);
-  await clock.advance(100);
-  queue.resume();
-  const results = await event.wait();
-  expect(results.get('a')?._unsafeUnwrapErr()).toBeInstanceOf(ExpiredError);
-  expect(results.get('b')).toEqual(ok('b'));
-  await queue.shutDownQueue();
+  const kit = await createTestKit([new Collector('a', () => 'a', { ttl: 100 }), new Collector('b', () => 'b')]);
+  kit.queue.pause();
+  const event = kit.publisher.publish(1);
+  await kit.advance(100);
+  kit.queue.resume();
+  await kit.settled();
+  const results = event.getResult();
+  expect(results?.get('a')?._unsafeUnwrapErr()).toBeInstanceOf(ExpiredError);
+  expect(results?.get('b')).toEqual(ok('b'));
+  await kit.close();
 });

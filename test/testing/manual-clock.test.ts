@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { ManualClock, settlePromises } from '../../src/testing/manual-clock.ts';
 
 describe('a manual clock', () => {
@@ -16,6 +16,30 @@ describe('a manual clock', () => {
     const clock = new ManualClock(100, 1_000);
     expect(clock.now()).toBe(100);
     expect(clock.wall()).toBe(1_100);
+  });
+
+  test('takes dates for times of day', () => {
+    const clock = new ManualClock(0, new Date('2026-03-29T00:00:00Z'));
+    expect(new Date(clock.wall()).toISOString()).toBe('2026-03-29T00:00:00.000Z');
+    clock.setWall(new Date('2026-10-25T00:00:00Z'));
+    expect(new Date(clock.wall()).toISOString()).toBe('2026-10-25T00:00:00.000Z');
+  });
+
+  test('tells when the next timer fires, leaving out those in the background', async () => {
+    const clock = new ManualClock(100);
+    expect(clock.nextDue).toBeUndefined();
+    clock.setTimer(() => undefined, 5, true);
+    clock.setTimer(() => undefined, Number.POSITIVE_INFINITY);
+    expect(clock.nextDue).toBeUndefined();
+    clock.setTimer(() => undefined, 30);
+    const sooner = clock.setTimer(() => undefined, 10);
+    expect(clock.nextDue).toBe(110);
+    sooner.cancel();
+    expect(clock.nextDue).toBe(130);
+    clock.consume(50);
+    expect(clock.nextDue).toBe(150);
+    await clock.advance(0);
+    expect(clock.nextDue).toBeUndefined();
   });
 
   test('lets the time of day jump without a duration noticing', async () => {
@@ -123,6 +147,19 @@ describe('a manual clock', () => {
     await clock.turn();
     expect(seen).toEqual(['first', 'second', 'asked by the first']);
     expect(clock.pendingTurns).toBe(0);
+  });
+
+  test('moves although a test runner has put its own timers in place', async () => {
+    vi.useFakeTimers();
+    try {
+      const clock = new ManualClock();
+      let fired = 0;
+      clock.setTimer(() => fired++, 10);
+      await clock.advance(10);
+      expect(fired).toBe(1);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   test('gives turns while it advances', async () => {
