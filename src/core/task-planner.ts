@@ -28,14 +28,17 @@ export class TaskPlanner {
   readonly #revocations: Revocations;
   readonly #revocation: RevocationPolicy;
   readonly #deadLetter: DeliverDeadLetter;
+  readonly #watch: TaskPolicy | undefined;
   readonly #locks: Locks = new Map();
   /** Errors of tasks that were not wanted any more, which did not fail. */
   readonly #unwanted: WeakSet<object> = new WeakSet();
   /** One for a collector, whatever its sends say, so that its signal has one listener. */
   readonly #aborts: WeakMap<AnyCollector, AbortPolicy> = new WeakMap();
 
-  constructor(services: PolicyServices, revocations: Revocations, deadLetter: DeliverDeadLetter) {
+  /** @param watch - looks at every attempt */
+  constructor(services: PolicyServices, revocations: Revocations, deadLetter: DeliverDeadLetter, watch?: TaskPolicy) {
     this.#services = services;
+    this.#watch = watch;
     this.#revocations = revocations;
     this.#deadLetter = deadLetter;
     this.#revocation = new RevocationPolicy(revocations, services, (key) => this.unwanted(new RevokedError(key)));
@@ -54,10 +57,12 @@ export class TaskPlanner {
     const { lock, deadLetter, signal } = settings;
     const revoked = this.#revocations.has(key);
     const given = [timeout, retry, expiry, delay, lock, deadLetter, signal].some((one) => one !== undefined);
-    if (!given && !revoked && custom.length === 0) return undefined;
+    if (!given && !revoked && custom.length === 0 && this.#watch === undefined) return undefined;
 
     const services = this.#services;
     const policies: TaskPolicy[] = [];
+    // After an attempt it is asked first: whoever parks the task ends the asking.
+    if (this.#watch !== undefined) policies.push(this.#watch);
     // Who is not to run at all is asked first, so that nothing waits or is held for it.
     policies.push(this.#revocation);
     if (signal !== undefined) policies.push(this.#abortPolicy(collector, signal));
