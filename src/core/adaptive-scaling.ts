@@ -1,7 +1,6 @@
 import type { Result } from 'neverthrow';
 import type { PolicyTask, TaskPolicy } from '../policies/policy.ts';
 import { AdaptiveLevel } from '../pool/adaptive-level.ts';
-import { Sampler } from '../pool/sampler.ts';
 import type { Clock } from '../schedule/clock.ts';
 import type { Ledger } from './ledger.ts';
 import type { QueueSettings } from './options.ts';
@@ -13,9 +12,6 @@ interface Scaled {
   readonly heldUp: number;
   levelMoved(): void;
 }
-
-/** At most one attempt in so many is timed, while they come fast; while they come slowly, each is. */
-const LONGEST_STRIDE = 8;
 
 /**
  * The option `scaling: 'adaptive'`: times attempts, as the policy of every task that is asked first, and lets the pool
@@ -30,7 +26,6 @@ export class AdaptiveScaling implements TaskPolicy {
   readonly #clock: Clock;
   readonly #ledger: Ledger;
   readonly #maxConsumers: number;
-  readonly #sampler: Sampler = new Sampler(0.05, 0.5, LONGEST_STRIDE);
   #pool: Scaled | undefined;
 
   constructor(settings: QueueSettings, ledger: Ledger) {
@@ -51,14 +46,8 @@ export class AdaptiveScaling implements TaskPolicy {
   }
 
   before(task: PolicyTask): 'run' {
-    const { extras } = task as Task;
-    if (extras === undefined) return 'run';
-    // It may have been asked before, and then been parked.
-    extras.startedAt = undefined;
-    if (this.#sampler.due()) {
-      extras.startedAt = this.#clock.now();
-      this.#sampler.read(extras.startedAt);
-    }
+    // If it was asked before, and then parked, the attempt begins only now.
+    (task as Task).needExtras().startedAt = this.#clock.now();
     return 'run';
   }
 

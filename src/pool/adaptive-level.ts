@@ -28,8 +28,8 @@ const USUAL_WINDOW = 1_000;
 const SURELY_BELOW = 2;
 const SURELY_ABOVE = 4;
 const LATE_CERTAINTY = 1;
-/** How much of a window's variance goes into the usual one: few calls may happen to be alike. */
-const SPREAD_MIX = 0.1;
+/** The usual variance weighs as much as that of so many calls, against that of a window: few calls may happen to be alike. */
+const SPREAD_SAMPLES = 100;
 /** How much of a lower latency goes into the base at once. */
 const DOWNWARDS = 0.3;
 /** After a move, calls are not counted for so many times the mean latency: they began at another level. */
@@ -84,20 +84,21 @@ interface Overload {
 /**
  * Finds how many calls at a time the downstream bears, by their latency and errors alone.
  *
- * Time is cut into windows; a call belongs to the window in which it began, so what is seen was caused by the level of that
- * window. As long as payloads wait, a window without overload is followed by a higher level: doubled until the first
- * overload, then in steps of 5 %, which grow if several go well. A window is overloaded if its calls took more than 8 % longer
- * than without a queue; then the level falls for one window below the last good level, where the base latency is measured
- * again, comes back to that, and stays for ten windows before the next step is tried.
+ * Time is cut into windows, which last until it is clear what they show: 100 ms to 1 s, or longer if calls do. Calls that began
+ * at another level are left out, as far as can be. A window is overloaded if its calls took more than 8 % longer than
+ * without a queue, their base. As long as payloads wait, a window without overload is followed by a higher level: doubled
+ * until the first overload, then in steps of 5 %, which grow if several go well. When a step was one too many, the level falls for
+ * a window below where it was before, and the base is measured again; then it comes back, and stays for ten windows before
+ * the next step is tried.
  *
  *     level   ·   ┌┐           ┌┐            ·  the edge
  *             ┌┐┌─┘│ ┌─────────┘│ ┌──────
  *           ┌─┘└┘  └─┘          └─┘
  *
  * An overload that the last step cannot explain, because the downstream has changed, lets the level fall in proportion,
- * up to a half. If two cuts do not let the latency fall, it is no queue of ours: the present latency is the new base. So
- * it is at the minimum, where nothing can be cut. When over a tenth of the calls fail, the level falls by half of
- * that part, window by window.
+ * up to a half. If two cuts do not let the latency fall, it is no queue of ours: the present latency is the new base, and
+ * the level comes back. So it is at the minimum, where nothing can be cut. When over a tenth of the calls fail, the level
+ * falls by half of that part, window by window.
  *
  * Latency is compared by the mean of its logarithm: it is a ratio that matters, and a few slow calls must not count as
  * much as all others.
@@ -115,7 +116,9 @@ export class AdaptiveLevel {
   readonly #kinds: WeakMap<object, Kind> = new WeakMap();
   /** The kinds of this window. */
   #seen: Kind[] = [];
+  /** Calls count that end from then on; after the level fell, of those that began from then on. */
   #windowStart = Number.NEGATIVE_INFINITY;
+  #startsFrom = Number.NEGATIVE_INFINITY;
   /** More run than the level allows, as it fell: the window begins when they are no more. */
   #lowered = false;
   /** How long it takes after a move until most calls are those of the new level. */
@@ -153,7 +156,7 @@ export class AdaptiveLevel {
   sample(sample: ServiceSample): boolean {
     const { startedAt, endedAt } = sample;
     if (this.#lowered) this.#beginLowered(sample);
-    if (!(endedAt >= this.#windowStart)) return false;
+    if (!(endedAt >= this.#windowStart && startedAt >= this.#startsFrom)) return false;
     if (this.#windowStart === Number.NEGATIVE_INFINITY) this.#windowStart = endedAt;
     this.#calls++;
     this.#busy += sample.busy;
@@ -168,7 +171,7 @@ export class AdaptiveLevel {
       const sure = above < 0 ? SURELY_BELOW * uncertainty <= -above : SURELY_ABOVE * uncertainty < above;
       if (!sure || (above < 0 && elapsed < SHORTEST_WINDOW)) return false;
     }
-    this.#spread += (variance - this.#spread) * SPREAD_MIX;
+    this.#spread += ((variance - this.#spread) * this.#calls) / (this.#calls + SPREAD_SAMPLES);
     const before = this.#level;
     this.#decide(excess, uncertainty);
     this.#nextWindow(endedAt, this.#level !== before);
@@ -180,6 +183,7 @@ export class AdaptiveLevel {
     this.#windowStart = Number.POSITIVE_INFINITY;
     if (busy > this.#level) return;
     this.#lowered = false;
+    this.#startsFrom = endedAt;
     this.#windowStart = endedAt + this.#settling;
   }
 
@@ -218,7 +222,7 @@ export class AdaptiveLevel {
   }
 
   #nextWindow(now: number, moved: boolean): void {
-    this.#settling = (SETTLING * this.#time) / Math.max(1, this.#calls - this.#errors);
+    this.#startsFrom = Number.NEGATIVE_INFINITY;
     this.#windowStart = moved ? now + this.#settling : now;
     this.#time = 0;
     for (const kind of this.#seen) {
@@ -254,6 +258,7 @@ export class AdaptiveLevel {
   /** @param upwards - how much of a higher latency goes into the base */
   #good(excess: number, uncertainty: number, upwards: number): void {
     this.#rebase(excess, uncertainty, upwards);
+    this.#settling = (SETTLING * this.#time) / Math.max(1, this.#calls - this.#errors);
     this.#overload = undefined;
     this.#trough = false;
     this.#from = undefined;

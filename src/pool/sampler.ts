@@ -9,19 +9,14 @@ const LONGEST_STRIDE = 64;
 export class Sampler {
   readonly #fast: number;
   readonly #slow: number;
-  readonly #longest: number;
   #stride = 1;
   #countdown = 1;
   #last = 0;
 
-  /**
-   * Readings less than `fast` milliseconds apart double the stride, more than `slow` halve it.
-   * @param longest - the longest stride
-   */
-  constructor(fast: number, slow: number, longest: number = LONGEST_STRIDE) {
+  /** Readings less than `fast` milliseconds apart double the stride, more than `slow` halve it. */
+  constructor(fast: number, slow: number) {
     this.#fast = fast;
     this.#slow = slow;
-    this.#longest = longest;
   }
 
   /** True if the clock should be read at this occasion; then call {@link Sampler.read} with the reading. */
@@ -32,7 +27,7 @@ export class Sampler {
   read(now: number): void {
     const elapsed = now - this.#last;
     this.#last = now;
-    if (elapsed < this.#fast) this.#stride = Math.min(this.#longest, this.#stride * 2);
+    if (elapsed < this.#fast) this.#stride = Math.min(LONGEST_STRIDE, this.#stride * 2);
     else if (elapsed > this.#slow) this.#stride = Math.max(1, this.#stride >> 1);
     this.#countdown = this.#stride;
   }
