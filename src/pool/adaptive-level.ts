@@ -43,6 +43,8 @@ const BASE_SAMPLES = 200;
 
 /** Calls that take longer than their base by more than this show a queue in the downstream (logarithm: 8 %). */
 const QUEUEING = 0.08;
+/** An overload of less that comes unexpected is believed if the next window has one, too (logarithm: 2 times). */
+const DISTURBANCE = Math.LN2;
 /** What a growth by one percent may cost, in percent of latency, before something else must have changed, too. */
 const STEEPEST = 4;
 /** After an overload the level falls at least to this part for one window, in which the base latency is seen again. */
@@ -96,7 +98,7 @@ interface Overload {
  *           ┌─┘└┘  └─┘          └─┘
  *
  * An overload that the last step cannot explain, because the downstream has changed, lets the level fall in proportion,
- * up to a half. If two cuts do not let the latency fall, it is no queue of ours: the present latency is the new base, and
+ * up to a half; if calls take less than twice as long, only if the next window shows it too. If two cuts do not let the latency fall, it is no queue of ours: the present latency is the new base, and
  * the level comes back. So it is at the minimum, where nothing can be cut. When over a tenth of the calls fail, the level
  * falls by half of that part, window by window.
  *
@@ -130,6 +132,9 @@ export class AdaptiveLevel {
   #waiting = 0;
   /** The usual variance of logarithms of latencies within a window. */
   #spread = 0;
+  #variance = 0;
+  /** The window before was overloaded for no reason of ours; it may have been a moment's disturbance. */
+  #doubted = false;
   #level: number;
   /** The level from which the last step was taken; undefined if the level did not just grow. */
   #from: number | undefined;
@@ -171,7 +176,7 @@ export class AdaptiveLevel {
       const sure = above < 0 ? SURELY_BELOW * uncertainty <= -above : SURELY_ABOVE * uncertainty < above;
       if (!sure || (above < 0 && elapsed < SHORTEST_WINDOW)) return false;
     }
-    this.#spread += ((variance - this.#spread) * this.#calls) / (this.#calls + SPREAD_SAMPLES);
+    this.#variance = variance;
     const before = this.#level;
     this.#decide(excess, uncertainty);
     this.#nextWindow(endedAt, this.#level !== before);
@@ -258,6 +263,8 @@ export class AdaptiveLevel {
   /** @param upwards - how much of a higher latency goes into the base */
   #good(excess: number, uncertainty: number, upwards: number): void {
     this.#rebase(excess, uncertainty, upwards);
+    this.#spread += ((this.#variance - this.#spread) * this.#calls) / (this.#calls + SPREAD_SAMPLES);
+    this.#doubted = false;
     this.#settling = (SETTLING * this.#time) / Math.max(1, this.#calls - this.#errors);
     this.#overload = undefined;
     this.#trough = false;
@@ -287,6 +294,9 @@ export class AdaptiveLevel {
     else if (before !== undefined && before.cuts >= CUTS && !this.#helped(before, excess)) {
       this.#home = before.level;
       this.#good(excess, uncertainty, 1);
+    } else if (before === undefined && !this.#doubted && excess < DISTURBANCE) {
+      this.#doubted = true;
+      this.#from = undefined;
     } else {
       this.#overload = before ?? { level: this.#level, excess, cuts: 0 };
       this.#overload.cuts++;
