@@ -151,7 +151,11 @@ async function measureContestant(scene, contestant, scale) {
     p99ms: quantile(latencies, 0.99),
     meanLevel,
   };
-  if (changes && contestant === adaptive) [metrics.settledDownMs, metrics.settledUpMs] = settled.slice(1);
+  if (changes && contestant === adaptive)
+    [metrics.settledDownMs, metrics.settledUpMs] = settled
+      .slice(1)
+      // What did not settle took at least the whole stretch.
+      .map((ms) => (Number.isNaN(ms) ? duration / 3 : ms));
   await queue.shutDownQueue({ drain: false });
   return metrics;
 }

@@ -51,6 +51,7 @@ const INTENTS = [
   'EVENT-STORES',
   'WHAT-HAPPENS-WHEN',
   'SPOOL',
+  'AUTOSCALING',
 ].map((name) => `docs/${name}.md`);
 
 describe.each(INTENTS)('%s', (page) => {
