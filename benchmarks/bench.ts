@@ -54,6 +54,7 @@ export const benchNames: readonly string[] = [
   'memory',
   'latency',
   'consumers',
+  'adaptive',
   'options',
   'timers',
   'http',

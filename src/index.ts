@@ -66,7 +66,7 @@ export type { ResultsOptions } from './core/kept-results.ts';
 export type { Extension, Lifecycle, LifecycleGenerator, LifecycleObject } from './core/lifecycle.ts';
 export type { Logger } from './core/log.ts';
 export type { QueueMetrics } from './core/metrics.ts';
-export type { QueueOptions } from './core/options.ts';
+export type { QueueOptions, Scaling } from './core/options.ts';
 export type { PayloadOptions } from './core/payload.ts';
 export { Payload } from './core/payload.ts';
 export { EventPublisher } from './core/publisher.ts';

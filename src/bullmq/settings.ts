@@ -108,6 +108,7 @@ const NAMES: readonly (keyof BullMQQueueOptions)[] = [
 
 /** @throws {@link InvalidArgumentError} for the first option that is wrong. */
 export function resolveOptions(options: BullMQQueueOptions): BullMQQueueSettings {
+  refuseScaling(options);
   const given = checkOptions<BullMQQueueOptions>(OWNER, options, NAMES);
   if (given.topics !== undefined && given.topics !== topicTypes()) {
     throw new InvalidArgumentError(named('topics'), 'made by topicTypes()', describe(given.topics));
@@ -157,6 +158,14 @@ export function resolveOptions(options: BullMQQueueOptions): BullMQQueueSettings
 
 /** The priorities that may be given; BullMQ's end at 2,097,151 and have no sign. */
 export const PRIORITIES: { readonly min: number; readonly max: number } = { min: -MOST_PRIORITY, max: MOST_PRIORITY };
+
+/** How many jobs run at a time is a range of each collector here, and what waits for them is known to Redis only. */
+function refuseScaling(options: unknown): void {
+  if (typeof options !== 'object' || options === null || !Object.hasOwn(options, 'scaling')) return;
+  const expected =
+    'left out: workers move within `concurrency` by what waits, and see no other process that calls the same';
+  throw new InvalidArgumentError(`${OWNER}: scaling`, expected, describe((options as { scaling: unknown }).scaling));
+}
 
 function named(option: keyof BullMQQueueOptions): string {
   return `${OWNER}: ${option}`;

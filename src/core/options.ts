@@ -38,6 +38,13 @@ export interface QueueOptions<T = any> {
    */
   readonly maxConsumers?: number | undefined;
   /**
+   * How many consumers there are, from `minConsumers` to `maxConsumers`. By Little's law: a consumer for each payload that
+   * waits, at once; then as many as the load keeps busy. Adaptive: as many as what the processors call bears, found by the
+   * times and errors of their calls; it starts at `minConsumers`.
+   * @default 'littles-law'
+   */
+  readonly scaling?: Scaling | undefined;
+  /**
    * The waiting order.
    * @default QueueType.FIFO
    */
@@ -123,6 +130,9 @@ export interface QueueOptions<T = any> {
   readonly clock?: Clock | undefined;
 }
 
+/** What decides how many consumers there are. */
+export type Scaling = 'littles-law' | 'adaptive';
+
 /** Resolved options. */
 export type QueueSettings = {
   readonly [Name in Exclude<keyof QueueOptions, Optional | 'topics'>]-?: Exclude<QueueOptions[Name], undefined>;
@@ -137,6 +147,7 @@ type Optional = 'logger' | 'results';
 const NAMES: readonly (keyof QueueOptions)[] = [
   'minConsumers',
   'maxConsumers',
+  'scaling',
   'queueType',
   'defaultPriority',
   'router',
@@ -182,6 +193,7 @@ export function resolveOptions(options: QueueOptions): QueueSettings {
   return Object.freeze({
     minConsumers,
     maxConsumers,
+    scaling: checkOneOf<Scaling>(name('scaling'), or(given.scaling, 'littles-law'), ['littles-law', 'adaptive']),
     queueType: checkOneOf(name('queueType'), or(given.queueType, QueueType.FIFO), Object.values(QueueType)),
     defaultPriority: checkFinite(name('defaultPriority'), or(given.defaultPriority, 1000)),
     router: checkRouter(or(given.router, SimpleRouter)),

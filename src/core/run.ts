@@ -1,13 +1,14 @@
 import type { Revocations } from '../policies/revocation.ts';
 import type { PolicyServices } from '../policies/services.ts';
 import type { Buffer } from '../pool/buffer.ts';
-import { ConsumerPool, type PoolObserver } from '../pool/consumer-pool.ts';
+import { ConsumerPool, type PoolLimits, type PoolObserver } from '../pool/consumer-pool.ts';
 import { FifoBuffer, LifoBuffer } from '../pool/linked-buffer.ts';
 import { LoadMeter } from '../pool/load-meter.ts';
 import { PriorityBuffer } from '../pool/priority-buffer.ts';
 import { QueueEventName } from '../queue-events/names.ts';
 import type { QueueEventSource } from '../queue-events/queue-events.ts';
 import type { Timers } from '../schedule/timers.ts';
+import { AdaptiveScaling } from './adaptive-scaling.ts';
 import { Admission, Overflow } from './admission.ts';
 import { DeadLetters } from './dead-letters.ts';
 import { Deduplication } from './deduplication.ts';
@@ -23,7 +24,7 @@ import type { QueueSettings } from './options.ts';
 import type { Payload } from './payload.ts';
 import { policyServices } from './policy-services.ts';
 import { Scheduled } from './scheduled.ts';
-import { TaskPlanner } from './task-planner.ts';
+import { type DeliverDeadLetter, TaskPlanner } from './task-planner.ts';
 
 /** What outlasts a run. */
 export interface QueueParts {
@@ -60,8 +61,11 @@ export class QueueRun implements PoolObserver {
     const { settings, events, timers, revocations, kept } = parts;
     const { clock } = settings;
     const meter = new LoadMeter(clock.now());
-    const pool = new ConsumerPool<QueuedEvent>(bufferFor(settings), settings, clock, meter, this);
     const { ledger } = this;
+    const adaptive = settings.scaling === 'adaptive' ? new AdaptiveScaling(settings, ledger) : undefined;
+    const limits: PoolLimits = adaptive === undefined ? settings : { ...settings, level: () => adaptive.level };
+    const pool = new ConsumerPool<QueuedEvent>(bufferFor(settings), limits, clock, meter, this);
+    adaptive?.scale(pool);
     this.#settings = settings;
     this.#events = events;
     this.#meter = meter;
@@ -71,7 +75,8 @@ export class QueueRun implements PoolObserver {
     this.#deadLetters = new DeadLetters(events, clock, parts.hasCollector, (payload) => this.#sendAnyway(payload));
     this.#deduplication = new Deduplication(clock, ledger, settings.maxDedupeKeys);
     this.#services = policyServices(events, clock);
-    this.planner = new TaskPlanner(this.#services, revocations, (...dead) => this.#deadLetters.deliver(...dead));
+    const deliverDead: DeliverDeadLetter = (...dead) => this.#deadLetters.deliver(...dead);
+    this.planner = new TaskPlanner(this.#services, revocations, deliverDead, adaptive);
     const { planner, scheduled } = this;
     this.dispatcher = new Dispatcher({
       settings,

@@ -30,6 +30,7 @@ export class TaskPlanner {
   readonly #revocations: Revocations;
   readonly #revocation: RevocationPolicy;
   readonly #deadLetter: DeliverDeadLetter;
+  readonly #watch: TaskPolicy | undefined;
   readonly #locks: Locks = new Map();
   readonly #flow: FlowControl;
   /** Errors of tasks that were not wanted any more, which did not fail. */
@@ -40,8 +41,10 @@ export class TaskPlanner {
   /** One for a collector: what its sends say does not matter to whom they go with. */
   readonly #batches: Map<AnyCollector, BatchPolicy> = new Map();
 
-  constructor(services: PolicyServices, revocations: Revocations, deadLetter: DeliverDeadLetter) {
+  /** @param watch - looks at every attempt */
+  constructor(services: PolicyServices, revocations: Revocations, deadLetter: DeliverDeadLetter, watch?: TaskPolicy) {
     this.#services = services;
+    this.#watch = watch;
     this.#revocations = revocations;
     this.#deadLetter = deadLetter;
     this.#flow = new FlowControl(services);
@@ -61,12 +64,15 @@ export class TaskPlanner {
     const { lock, deadLetter, signal, flow } = settings;
     const partitionKey = sent?.partitionKey;
     const revoked = this.#revocations.has(key);
-    const options = [timeout, retry, expiry, delay, batch, lock, deadLetter, signal, flow, partitionKey];
+    const watch = this.#watch;
+    const options = [timeout, retry, expiry, delay, batch, lock, deadLetter, signal, flow, partitionKey, watch];
     const given = options.some((one) => one !== undefined);
     if (!given && !revoked && custom.length === 0) return undefined;
 
     const services = this.#services;
     const policies: TaskPolicy[] = [];
+    // After an attempt it is asked first: whoever parks the task ends the asking.
+    if (this.#watch !== undefined) policies.push(this.#watch);
     // Who is not to run at all is asked first, so that nothing waits or is held for it.
     policies.push(this.#revocation);
     if (signal !== undefined) policies.push(this.#abortPolicy(collector, signal));

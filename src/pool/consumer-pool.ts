@@ -30,6 +30,8 @@ export interface PoolLimits {
   readonly minConsumers: number;
   readonly maxConsumers: number;
   readonly idleTimeout: number;
+  /** How many consumers may be busy now, of `maxConsumers`; asked at every look at the load. All of them by default. */
+  readonly level?: (() => number) | undefined;
 }
 
 /** How long consumers go on without a turn for timers and I/O, in milliseconds. */
@@ -77,6 +79,8 @@ export class ConsumerPool<W extends Work<W>> {
   /** The most that were busy at once, per stretch of so many ticks, over the last `idleTimeout`. */
   readonly #peaks: number[];
   readonly #ticksPerPeak: number;
+  /** How many consumers may be busy. More are for a while after it fell. */
+  #level: number;
   #presentPeak = 0;
   #ticks = 0;
   #ticker: Timer | undefined;
@@ -88,6 +92,8 @@ export class ConsumerPool<W extends Work<W>> {
   #yielding = false;
   #stopped = false;
   #paused = false;
+  /** Not every consumer may take something: the pool is paused, or more are busy than the level allows. */
+  #heldBack = false;
 
   constructor(buffer: Buffer<W>, limits: PoolLimits, clock: Clock, meter: LoadMeter, observer: PoolObserver) {
     this.#buffer = buffer;
@@ -97,6 +103,7 @@ export class ConsumerPool<W extends Work<W>> {
     this.#observer = observer;
     this.consumers = limits.minConsumers;
     this.#reported = this.consumers;
+    this.#level = limits.level?.() ?? limits.maxConsumers;
     this.#tick = Math.min(LONGEST_TICK, Math.max(SHORTEST_TICK, limits.idleTimeout / TICKS_PER_IDLE_TIMEOUT));
     const ticks = Math.max(1, Math.ceil(limits.idleTimeout / this.#tick));
     this.#ticksPerPeak = Math.ceil(ticks / TICKS_PER_IDLE_TIMEOUT);
@@ -110,7 +117,12 @@ export class ConsumerPool<W extends Work<W>> {
 
   /** How many more could be claimed at once: they would not count against a bound on what waits. */
   get claimable(): number {
-    return this.canClaim() ? this.#limits.maxConsumers - this.busy : 0;
+    return this.canClaim() ? this.#level - this.busy : 0;
+  }
+
+  /** How many would run if more consumers might be busy. */
+  get heldUp(): number {
+    return this.#paused || this.busy < this.#level ? 0 : this.#buffer.size + this.#returned.size;
   }
 
   get paused(): boolean {
@@ -164,6 +176,7 @@ export class ConsumerPool<W extends Work<W>> {
   /** No consumer takes anything more; what is claimed goes on. */
   pause(): void {
     this.#paused = true;
+    this.#heldBack = true;
   }
 
   resume(): void {
@@ -185,6 +198,16 @@ export class ConsumerPool<W extends Work<W>> {
     this.#sliceEnd = sliceEnd;
   }
 
+  /** The level may have moved: consumers above it take nothing more, or what waits gets those that there may be now. */
+  levelMoved(): void {
+    if (this.#limits.level === undefined) return;
+    const before = this.#level;
+    this.#level = this.#limits.level();
+    if (this.busy > this.#level) this.#heldBack = true;
+    this.consumers = Math.max(this.busy, Math.min(this.consumers, this.#level));
+    if (this.#level > before) this.wake();
+  }
+
   /** Stops the autoscaler. To be called when the pool has no more work. */
   stop(): void {
     this.#stopped = true;
@@ -199,9 +222,7 @@ export class ConsumerPool<W extends Work<W>> {
   }
 
   private canClaim(): boolean {
-    return (
-      this.busy < this.#limits.maxConsumers && this.#buffer.size === 0 && this.#returned.size === 0 && !this.#paused
-    );
+    return this.busy < this.#level && this.#buffer.size === 0 && this.#returned.size === 0 && !this.#paused;
   }
 
   /** One more consumer is busy: an idle one, or a new one. */
@@ -242,7 +263,7 @@ export class ConsumerPool<W extends Work<W>> {
       this.serve(work);
       if (this.#sampler.due()) this.checkSlice();
     }
-    while (this.busy < this.#limits.maxConsumers) {
+    while (this.busy < this.#level) {
       const work = this.take();
       if (work === undefined) break;
       this.occupy();
@@ -261,10 +282,10 @@ export class ConsumerPool<W extends Work<W>> {
     this.leave();
   }
 
-  /** The next work for a consumer; none while the pool is paused or yields. */
+  /** The next work for a consumer; none while the pool is paused or yields, and none for a consumer above the level. */
   private take(): W | undefined {
     if (this.#sampler.due()) this.checkSlice();
-    if (this.#yielding || this.#paused) return undefined;
+    if (this.#yielding || (this.#heldBack && this.holdsBack())) return undefined;
     if (this.#claimed.size !== 0) return this.takeClaimed();
     const work = this.#returned.size === 0 ? this.#buffer.take() : this.#returned.take();
     if (work !== undefined) work.claim();
@@ -275,6 +296,12 @@ export class ConsumerPool<W extends Work<W>> {
   private takeClaimed(): W | undefined {
     this.busy--;
     return this.#claimed.take();
+  }
+
+  private holdsBack(): boolean {
+    if (this.#paused) return true;
+    this.#heldBack = this.busy > this.#level;
+    return this.#heldBack;
   }
 
   private leave(): void {
@@ -306,6 +333,7 @@ export class ConsumerPool<W extends Work<W>> {
   readonly #onTick = (): void => {
     const now = this.#clock.now();
     this.sampleLoad(now);
+    this.levelMoved();
     const averages = this.#meter.averages(now);
     this.consumers = targetConsumers({
       consumers: this.consumers,
@@ -315,7 +343,7 @@ export class ConsumerPool<W extends Work<W>> {
       arrivalRate: averages.arrivalRate,
       serviceTime: averages.serviceTime,
       minConsumers: this.#limits.minConsumers,
-      maxConsumers: this.#limits.maxConsumers,
+      maxConsumers: Math.max(this.#level, this.busy),
     });
     this.reportScale();
     if (++this.#ticks % this.#ticksPerPeak === 0) {

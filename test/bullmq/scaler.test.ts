@@ -1,4 +1,5 @@
 import { Collector, Payload } from 'collector-queue';
+import { BullMQCollectorQueue } from 'collector-queue/bullmq';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Scalable, Scaler } from '../../src/bullmq/scaler.ts';
 import { ManualClock } from '../../src/testing/manual-clock.ts';
@@ -48,6 +49,15 @@ describe('the scaler', () => {
 });
 
 describe('the concurrency of a worker', () => {
+  test('is not scaled adaptively: the option of the in-process queue is refused by name, with the reason', () => {
+    for (const scaling of ['adaptive', 'littles-law', undefined]) {
+      const options = { connection: redis.url, scaling };
+      expect(() => new BullMQCollectorQueue([new Collector('a', () => 1)], options)).toThrow(
+        /BullMQCollectorQueue: scaling must be left out: workers move within `concurrency`/,
+      );
+    }
+  });
+
   test('follows the load while its jobs take long, and falls back', async () => {
     let running = 0;
     let most = 0;

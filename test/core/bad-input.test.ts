@@ -113,6 +113,7 @@ describe('the options of a queue', () => {
       expectation: 'a duration of at least 0 milliseconds or Infinity',
       rows: [...NOT_NUMBERS, ...MINUS],
     },
+    { option: 'scaling', expectation: "one of 'littles-law', 'adaptive'", rows: NOT_CHOICES },
     { option: 'onUnrouted', expectation: "one of 'ok', 'error'", rows: NOT_CHOICES },
     {
       option: 'maxSize',

@@ -53,6 +53,9 @@ const INTENTS = [
   'WHAT-HAPPENS-WHEN',
   'SPOOL',
   'TESTING',
+  'AUTOSCALING',
+  'BATCHES',
+  'REPEATS',
 ].map((name) => `docs/${name}.md`);
 
 describe.each(INTENTS)('%s', (page) => {
