@@ -104,7 +104,7 @@ export interface SendOptions extends TaskOptions {
 }
 
 /** {@link TaskOptions}, checked. Undefined is what was not given. */
-export interface TaskSettings {
+interface TaskSettings {
   readonly timeout: number | undefined;
   readonly retry: RetrySettings | undefined;
   readonly expiry: Expiry | undefined;

@@ -286,6 +286,11 @@ describe('concurrency', () => {
     expect(called).toEqual([1, 2]);
   });
 
+  test('that has no bound, like no flow control at all, is nothing that tasks would have to mind', () => {
+    expect(new Collector('a', () => 1).settings.flow).toBeUndefined();
+    expect(new Collector('a', () => 1, { concurrency: Number.POSITIVE_INFINITY }).settings.flow).toBeUndefined();
+  });
+
   test('frees no slot twice: what a resumed task is asked again does not count twice', async () => {
     const work = hanging();
     const { queue, publisher, clock } = await oneCollector(work.process, { concurrency: 2 }, { maxConsumers: 10 });

@@ -2,7 +2,7 @@ import { Collector, type CollectorOptions, err, ok, Payload } from 'collector-qu
 import { describe, expect, test } from 'vitest';
 import type { ManualClock } from '../../src/testing/manual-clock.ts';
 import { started } from '../core/scene.ts';
-import { hanging, oneCollector } from './scene.ts';
+import { hanging, oneCollector, recorded } from './scene.ts';
 
 interface Started {
   /** `time: value`, for each attempt. */
@@ -179,6 +179,27 @@ describe('a rate limit', () => {
     expect(called.slice(3)).toEqual(['a3']);
     work.end();
     work.end();
+    await queue.shutDownQueue();
+  });
+
+  test('wakes as many as may begin, and not all that wait: each waits once for its rate and once for its slot', async () => {
+    const work = hanging();
+    const options = { concurrency: 1, rateLimit: { limit: 3, interval: 100 } };
+    const scene = await oneCollector(work.process, options, MANY);
+    const { queue, publisher, clock, called } = scene;
+    const parked = recorded(scene, ['parked']);
+    const values = Array.from({ length: 20 }, (_, value) => value);
+    for (const value of values) void publisher.publish(value);
+    while (called.length < 20) {
+      await clock.advance(130);
+      for (let burst = 0; burst < 4; burst++) {
+        if (queue.getMetrics().busy > 0) work.end();
+        await clock.turn();
+      }
+    }
+    expect(called).toEqual(values);
+    expect(parked.length).toBeLessThanOrEqual(2 * 20);
+    if (queue.getMetrics().busy > 0) work.end();
     await queue.shutDownQueue();
   });
 
