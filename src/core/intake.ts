@@ -12,11 +12,12 @@ import { QueueType } from './delivery.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import { CancelledError, QueueClosedError, QueueFullError } from './errors.ts';
 import { type EventHost, QueuedEvent, RankedEvent } from './event.ts';
+import type { SendHeaders } from './headers.ts';
 import type { Ledger } from './ledger.ts';
 import type { QueueSettings } from './options.ts';
 import type { Payload } from './payload.ts';
 import type { Scheduled } from './scheduled.ts';
-import { resolveSendOptions, type SendOptions, type TaskSettings } from './task-options.ts';
+import { resolveSendOptions, type SendOptions, type SendSettings } from './task-options.ts';
 
 /** What an intake works with. */
 export interface IntakeParts {
@@ -92,8 +93,10 @@ export class Intake {
   }
 
   /** Accepts a payload of the queue's own, whatever its bounds, also while it closes. */
-  sendAnyway(payload: Payload): QueuedEvent {
-    return this.accept(this.#newEvent(payload));
+  sendAnyway(payload: Payload, headers: SendHeaders | undefined): QueuedEvent {
+    const event = this.#newEvent(payload);
+    if (headers !== undefined) event.needExtras().headers = headers;
+    return this.accept(event);
   }
 
   /** Whether policies will ask when payloads were accepted. */
@@ -123,8 +126,8 @@ export class Intake {
     return event;
   }
 
-  private takeWith(event: QueuedEvent, settings: TaskSettings): QueuedEvent {
-    const { signal, delay, timeout, retry, expiry } = settings;
+  private takeWith(event: QueuedEvent, settings: SendSettings): QueuedEvent {
+    const { signal, delay, timeout, retry, expiry, headers } = settings;
     if (signal?.aborted === true) {
       return this.refuse(event, new CancelledError('the signal of the send had fired', { cause: signal.reason }));
     }
@@ -133,6 +136,7 @@ export class Intake {
     if (ofTasks || this.#counting) event.needExtras().acceptedAt = this.#clock.now();
     // A million may be scheduled: they are spared the extras, unless a collector has a delay of its own.
     if (ofTasks || (delay !== undefined && this.#counting)) event.needExtras().sent = settings;
+    if (headers !== undefined) event.needExtras().headers = headers;
     if (delay === undefined) this.take(event);
     else this.schedule(event, delay);
     if (signal !== undefined && event.status !== 'settled') {

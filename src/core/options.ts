@@ -16,7 +16,9 @@ import { describe, InvalidArgumentError } from './errors.ts';
 import type { ResultsOptions } from './kept-results.ts';
 import type { Logger } from './log.ts';
 import { Router, type RouterClass } from './router.ts';
+import type { Validator } from './schema.ts';
 import { SimpleRouter } from './simple-router.ts';
+import { resolveSchemas, type TopicSchemas } from './topic-schemas.ts';
 import { type TopicTypes, topicTypes } from './types.ts';
 
 /**
@@ -113,6 +115,12 @@ export interface QueueOptions<T = any> {
   readonly metricsInterval?: number | undefined;
   /** The topics and the types of their values; see {@link topicTypes}. Types only. */
   readonly topics?: TopicTypes<T> | undefined;
+  /**
+   * Standard Schemas (of zod, valibot, arktype …) by topics, which are exact names: each checks and transforms the values
+   * sent with its topic before a processor gets them. A value that does not fit is an `Err(SchemaError)`. A payload with
+   * several of the topics passes their schemas in its order, each of them once.
+   */
+  readonly schemas?: TopicSchemas<NoInfer<T>> | undefined;
   /** The time by which the queue lives; for tests. */
   readonly clock?: Clock | undefined;
 }
@@ -120,9 +128,13 @@ export interface QueueOptions<T = any> {
 /** Resolved options. */
 export type QueueSettings = {
   readonly [Name in Exclude<keyof QueueOptions, Optional | 'topics'>]-?: Exclude<QueueOptions[Name], undefined>;
-} & { readonly logger: Logger | undefined; readonly results: Required<ResultsOptions> | undefined };
+} & {
+  readonly logger: Logger | undefined;
+  readonly results: Required<ResultsOptions> | undefined;
+  readonly schemas: ReadonlyMap<string, Validator> | undefined;
+};
 
-type Optional = 'logger' | 'results';
+type Optional = 'logger' | 'results' | 'schemas';
 
 const NAMES: readonly (keyof QueueOptions)[] = [
   'minConsumers',
@@ -143,6 +155,7 @@ const NAMES: readonly (keyof QueueOptions)[] = [
   'logger',
   'metricsInterval',
   'topics',
+  'schemas',
   'clock',
 ];
 
@@ -186,6 +199,7 @@ export function resolveOptions(options: QueueOptions): QueueSettings {
     asyncContext: checkBoolean(name('asyncContext'), or(given.asyncContext, false)),
     logger,
     metricsInterval,
+    schemas: given.schemas === undefined ? undefined : resolveSchemas(name('schemas'), given.schemas),
     clock: checkMethods(name('clock'), or(given.clock, systemClock), CLOCK_METHODS),
   });
 }

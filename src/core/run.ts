@@ -14,6 +14,7 @@ import { QueueType } from './delivery.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { ClearedError } from './errors.ts';
 import type { QueuedEvent, RankedEvent } from './event.ts';
+import type { SendHeaders } from './headers.ts';
 import { Intake } from './intake.ts';
 import type { KeptResults } from './kept-results.ts';
 import { Ledger } from './ledger.ts';
@@ -22,6 +23,7 @@ import type { QueueSettings } from './options.ts';
 import type { Payload } from './payload.ts';
 import { policyServices } from './policy-services.ts';
 import { Scheduled } from './scheduled.ts';
+import type { Surroundings } from './surroundings.ts';
 import { TaskPlanner } from './task-planner.ts';
 
 /** What outlasts a run. */
@@ -31,6 +33,7 @@ export interface QueueParts {
   readonly timers: Timers;
   readonly revocations: Revocations;
   readonly kept: KeptResults | undefined;
+  readonly surroundings: Surroundings;
   readonly hasCollector: (key: string) => boolean;
 }
 
@@ -55,7 +58,7 @@ export class QueueRun implements PoolObserver {
   #stopped = false;
 
   constructor(parts: QueueParts) {
-    const { settings, events, timers, revocations, kept } = parts;
+    const { settings, events, timers, revocations, kept, surroundings } = parts;
     const { clock } = settings;
     const meter = new LoadMeter(clock.now());
     const pool = new ConsumerPool<QueuedEvent>(bufferFor(settings), settings, clock, meter, this);
@@ -66,9 +69,11 @@ export class QueueRun implements PoolObserver {
     this.pool = pool;
     this.admission = new Admission(pool, settings.maxSize);
     this.scheduled = new Scheduled(timers, clock, ledger, settings.maxScheduled);
-    this.#deadLetters = new DeadLetters(events, clock, parts.hasCollector, (payload) => this.#sendAnyway(payload));
+    this.#deadLetters = new DeadLetters(events, clock, parts.hasCollector, (...letter) => this.#sendAnyway(...letter));
     this.#services = policyServices(events, clock);
-    this.planner = new TaskPlanner(this.#services, revocations, (...dead) => this.#deadLetters.deliver(...dead));
+    this.planner = new TaskPlanner(this.#services, revocations, surroundings, (...dead) =>
+      this.#deadLetters.deliver(...dead),
+    );
     const { planner, scheduled } = this;
     this.dispatcher = new Dispatcher({
       settings,
@@ -175,9 +180,9 @@ export class QueueRun implements PoolObserver {
     return this.ledger;
   }
 
-  #sendAnyway(payload: Payload): boolean {
+  #sendAnyway(payload: Payload, headers: SendHeaders | undefined): boolean {
     if (this.#stopped) return false;
-    this.intake.sendAnyway(payload);
+    this.intake.sendAnyway(payload, headers);
     return true;
   }
 

@@ -12,6 +12,7 @@ import {
   checkTime,
 } from './checks.ts';
 import { InvalidArgumentError } from './errors.ts';
+import { checkHeaders, type SendHeaders } from './headers.ts';
 
 /** How a failed attempt is repeated. */
 export interface RetryOptions {
@@ -83,7 +84,10 @@ export interface CollectorTaskOptions extends TaskOptions {
 }
 
 /** Options of one send. */
-export interface SendOptions extends TaskOptions {}
+export interface SendOptions extends TaskOptions {
+  /** Texts that go along; the processor finds them in `attempt.headers`. Names do not begin with `collector-queue.`. */
+  readonly headers?: SendHeaders | undefined;
+}
 
 /** {@link TaskOptions}, checked. Undefined is what was not given. */
 export interface TaskSettings {
@@ -94,12 +98,18 @@ export interface TaskSettings {
   readonly signal: AbortSignal | undefined;
 }
 
+/** {@link SendOptions}, checked. */
+export interface SendSettings extends TaskSettings {
+  readonly headers: SendHeaders | undefined;
+}
+
 export interface CollectorTaskSettings extends TaskSettings {
   readonly lock: { readonly name: string; readonly delay: number } | undefined;
   readonly deadLetter: string | ((letter: DeadLetter) => unknown) | undefined;
 }
 
 export const TASK_OPTIONS = ['timeout', 'retry', 'ttl', 'expiresAt', 'delay', 'at', 'signal'] as const;
+export const SEND_OPTIONS: readonly (keyof SendOptions)[] = [...TASK_OPTIONS, 'headers'];
 
 const RETRY_OPTIONS = ['attempts', 'base', 'cap', 'retryIf'] as const;
 
@@ -127,14 +137,15 @@ export function resolveCollectorTaskOptions(owner: string, options: CollectorTas
 }
 
 /** @throws {@link InvalidArgumentError} for the first that is wrong; for a time of expiry that has passed, too. */
-export function resolveSendOptions(owner: string, options: SendOptions, now: number): TaskSettings {
-  const settings = resolveTaskOptions(owner, checkOptions<SendOptions>(owner, options, TASK_OPTIONS));
+export function resolveSendOptions(owner: string, options: SendOptions, now: number): SendSettings {
+  const { headers, ...rest } = checkOptions<SendOptions>(owner, options, SEND_OPTIONS);
+  const settings = resolveTaskOptions(owner, rest);
   const { expiry } = settings;
   if (expiry !== undefined && 'expiresAt' in expiry && expiry.expiresAt <= now) {
     const time = new Date(expiry.expiresAt).toISOString();
     throw new InvalidArgumentError(`${owner}: expiresAt`, 'a time in the future', time);
   }
-  return settings;
+  return { ...settings, headers: headers === undefined ? undefined : checkHeaders(`${owner}: headers`, headers) };
 }
 
 function checkTimeout(name: string, timeout: unknown): number {

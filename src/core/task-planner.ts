@@ -12,6 +12,7 @@ import { onAbort } from './abort-hub.ts';
 import type { AnyCollector } from './collector.ts';
 import { CancelledError, DeliveryTimeoutError, ExpiredError, RevokedError } from './errors.ts';
 import type { Payload } from './payload.ts';
+import type { Surroundings } from './surroundings.ts';
 import type { TaskSettings } from './task-options.ts';
 import { TaskPlan } from './task-plan.ts';
 
@@ -28,14 +29,22 @@ export class TaskPlanner {
   readonly #revocations: Revocations;
   readonly #revocation: RevocationPolicy;
   readonly #deadLetter: DeliverDeadLetter;
+  readonly #surroundings: Pick<Surroundings, 'hooks'>;
   readonly #locks: Locks = new Map();
   /** Errors of tasks that were not wanted any more, which did not fail. */
   readonly #unwanted: WeakSet<object> = new WeakSet();
   /** One for a collector, whatever its sends say, so that its signal has one listener. */
   readonly #aborts: WeakMap<AnyCollector, AbortPolicy> = new WeakMap();
 
-  constructor(services: PolicyServices, revocations: Revocations, deadLetter: DeliverDeadLetter) {
+  /** @param surroundings - policies of the queue, which come before those of a collector */
+  constructor(
+    services: PolicyServices,
+    revocations: Revocations,
+    surroundings: Pick<Surroundings, 'hooks'>,
+    deadLetter: DeliverDeadLetter,
+  ) {
     this.#services = services;
+    this.#surroundings = surroundings;
     this.#revocations = revocations;
     this.#deadLetter = deadLetter;
     this.#revocation = new RevocationPolicy(revocations, services, (key) => this.unwanted(new RevokedError(key)));
@@ -44,7 +53,9 @@ export class TaskPlanner {
 
   /** The plan of a collector's tasks, for a send with these settings; undefined if there is nothing to mind. */
   planFor(collector: AnyCollector, sent?: TaskSettings): TaskPlan | undefined {
-    const { settings, policies: custom, key } = collector;
+    const { settings, policies: own, key } = collector;
+    const { hooks } = this.#surroundings;
+    const custom = hooks.length === 0 ? own : [...hooks, ...own];
     const limit = sent?.timeout ?? settings.timeout;
     const timeout = limit === Number.POSITIVE_INFINITY ? undefined : limit;
     const retry = sent?.retry ?? settings.retry;
