@@ -37,7 +37,9 @@ export type {
 } from './core/collector.ts';
 export { Collector } from './core/collector.ts';
 export { Delivery, QueueType } from './core/delivery.ts';
+export type { SchemaIssue } from './core/errors.ts';
 export {
+  BrokenSchemaError,
   CancelledError,
   ClearedError,
   CollectorQueueError,
@@ -56,12 +58,14 @@ export {
   RevokedError,
   RouterError,
   RouterTimeoutError,
+  SchemaError,
   ShutdownTimeoutError,
   UnroutedError,
   WaitTimeoutError,
 } from './core/errors.ts';
 export type { CollectorEvent, EventStatus, WaitOptions } from './core/event.ts';
 export type { FlowOptions, RateLimitOptions } from './core/flow-options.ts';
+export type { SendHeaders } from './core/headers.ts';
 export type { ResultsOptions } from './core/kept-results.ts';
 export type { Extension, Lifecycle, LifecycleGenerator, LifecycleObject } from './core/lifecycle.ts';
 export type { Logger } from './core/log.ts';
@@ -80,6 +84,7 @@ export type { EveryOptions } from './core/schedules.ts';
 export type { ShutdownOptions } from './core/shutdown-options.ts';
 export { SimpleRouter } from './core/simple-router.ts';
 export type { CollectorTaskOptions, RetryOptions, SendOptions, TaskOptions } from './core/task-options.ts';
+export type { TopicInputs, TopicSchemas } from './core/topic-schemas.ts';
 export type {
   AnyTopics,
   Explained,
@@ -103,7 +108,7 @@ export { topicTypes } from './core/types.ts';
 export type { RetryTaskOptions } from './policies/control.ts';
 export { CancelTask, RetryTask, TaskControl } from './policies/control.ts';
 export type { DeadLetter } from './policies/dead-letter.ts';
-export type { PolicyTask, TaskPolicy } from './policies/policy.ts';
+export type { Middleware, Next, PolicyTask, TaskPolicy } from './policies/policy.ts';
 export type {
   EndedTaskQueueEvent,
   FailedPayloadQueueEvent,

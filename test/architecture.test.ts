@@ -15,7 +15,7 @@ interface RoomRules {
 
 /** The rooms that make up the core package. Nothing here needs an optional package. */
 const CORE_ROOMS: Readonly<Record<string, RoomRules>> = {
-  core: { rooms: ['pool', 'policies', 'queue-events', 'schedule'], packages: ['neverthrow'] },
+  core: { rooms: ['pool', 'policies', 'queue-events', 'schedule'], packages: ['neverthrow', '@standard-schema/spec'] },
   pool: { rooms: ['schedule'], packages: ['fastpriorityqueue'] },
   policies: { rooms: ['schedule'], types: ['core'], packages: ['neverthrow'] },
   'queue-events': { rooms: [], types: ['core'], packages: ['eventemitter3'] },

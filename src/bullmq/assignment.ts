@@ -1,8 +1,10 @@
 import type { Result } from 'neverthrow';
-import type { Attempt } from '../core/collector.ts';
+import type { SendHeaders } from '../core/headers.ts';
 import { Payload, type PayloadOptions } from '../core/payload.ts';
-import type { PolicyTask, TaskPolicy } from '../policies/policy.ts';
-import { release } from './held-control.ts';
+import { promiseOf } from '../core/promise-of.ts';
+import type { CheckedPayload, CheckedTask } from '../core/value-check.ts';
+import type { Middleware, Next, PolicyTask, TaskPolicy } from '../policies/policy.ts';
+import { holdGiven, holdThrown, release } from './held-control.ts';
 
 /** What a job is, as far as its processor is told. */
 export interface Assignment {
@@ -10,8 +12,8 @@ export interface Assignment {
   readonly eventId: string;
   /** The attempts before this one. */
   readonly before: number;
-  readonly headers: Readonly<Record<string, string>> | undefined;
-  /** Called when the processor is. */
+  readonly headers: SendHeaders | undefined;
+  /** Called when an attempt begins. */
   readonly started: (attempt: number) => void;
 }
 
@@ -35,18 +37,28 @@ export function assignmentOf(payload: Payload): Assignment {
   return assignmentIn(payload as JobPayload);
 }
 
-/** An attempt as the processor sees it: what it counts goes on over all processes. */
-export class JobAttempt implements Attempt {
-  readonly #inner: Attempt;
+/** A task as its processor and its policies see it: what it counts goes on over all processes. */
+class JobTask implements CheckedTask {
+  checked: CheckedPayload | undefined = undefined;
+  checkedTopics: CheckedPayload | undefined = undefined;
+  readonly #task: PolicyTask;
   readonly #assignment: Assignment;
+  #begun = false;
 
-  constructor(inner: Attempt, assignment: Assignment) {
-    this.#inner = inner;
+  constructor(task: PolicyTask, assignment: Assignment) {
+    this.#task = task;
     this.#assignment = assignment;
   }
 
+  /** The first of what runs for this attempt is called: a middleware, or the processor. */
+  begin(): void {
+    if (this.#begun) return;
+    this.#begun = true;
+    this.#assignment.started(this.number);
+  }
+
   get number(): number {
-    return this.#assignment.before + this.#inner.number;
+    return this.#assignment.before + this.#task.number;
   }
 
   get collectorKey(): string {
@@ -57,22 +69,12 @@ export class JobAttempt implements Attempt {
     return this.#assignment.eventId;
   }
 
-  get headers(): Readonly<Record<string, string>> | undefined {
+  get headers(): SendHeaders | undefined {
     return this.#assignment.headers;
   }
 
   get signal(): AbortSignal {
-    return this.#inner.signal;
-  }
-}
-
-/** The same for a policy. */
-class JobTask extends JobAttempt implements PolicyTask {
-  readonly #task: PolicyTask;
-
-  constructor(task: PolicyTask, assignment: Assignment) {
-    super(task, assignment);
-    this.#task = task;
+    return this.#task.signal;
   }
 
   get payload(): Payload | undefined {
@@ -108,18 +110,25 @@ class JobTask extends JobAttempt implements PolicyTask {
   }
 }
 
-/** A collector's own policy, which sees the job in its task. One task is the same object at each call. */
+/** One task is the same object for all who see it. */
+const seen: WeakMap<PolicyTask, JobTask> = new WeakMap();
+
+/** The attempt at a job which a task of the queue within is. */
+export function jobTaskOf(task: PolicyTask, payload: Payload): JobTask {
+  const known = seen.get(task);
+  if (known !== undefined) return known;
+  const made = new JobTask(task, assignmentOf(payload));
+  seen.set(task, made);
+  return made;
+}
+
+/** Without a payload the event has settled; then it is one of those that were seen, or nothing is to be told of it. */
+function seeing(task: PolicyTask): PolicyTask {
+  return seen.get(task) ?? (task.payload === undefined ? task : jobTaskOf(task, task.payload));
+}
+
+/** A policy of users, which sees the job in its task. */
 export function policyOfJobs(policy: TaskPolicy): TaskPolicy {
-  const seen: WeakMap<PolicyTask, PolicyTask> = new WeakMap();
-  const seeing = (task: PolicyTask): PolicyTask => {
-    const known = seen.get(task);
-    if (known !== undefined) return known;
-    const { payload } = task;
-    // Without a payload the event has settled; then it is one of those that were seen, or nothing is to be told of it.
-    const made = payload === undefined ? task : new JobTask(task, assignmentOf(payload));
-    seen.set(task, made);
-    return made;
-  };
   const ofJobs: TaskPolicy = {
     before: (task) => policy.before?.(seeing(task)) ?? 'run',
     notStarted: (task, by) => policy.notStarted?.(seeing(task), by === ofJobs ? policy : by),
@@ -127,6 +136,23 @@ export function policyOfJobs(policy: TaskPolicy): TaskPolicy {
     workEnded: (task) => policy.workEnded?.(seeing(task)),
     settled: (task, result, payload) => policy.settled?.(seeing(task), release(result), payload),
     forget: (task) => policy.forget?.(seeing(task)),
+    ...(policy.around !== undefined && { around: (task, next) => aroundJob(policy, task, next) }),
   };
   return ofJobs;
+}
+
+/** What it throws or returns to control its task is for Redis; see held-control.ts. */
+function aroundJob(policy: TaskPolicy, task: PolicyTask, next: Next): ReturnType<Middleware> {
+  const job = seeing(task);
+  if (job instanceof JobTask) job.begin();
+  const onward: Next = () => {
+    const outcome = next();
+    return outcome instanceof Promise ? outcome.then(release) : release(outcome);
+  };
+  try {
+    const returned: unknown = policy.around?.(job, onward);
+    return (promiseOf(returned)?.then(holdGiven, holdThrown) ?? holdGiven(returned)) as ReturnType<Middleware>;
+  } catch (thrown) {
+    return holdThrown(thrown);
+  }
 }

@@ -4,15 +4,18 @@ import { describe, InvalidArgumentError } from '../core/errors.ts';
 import type { CollectorEvent } from '../core/event.ts';
 import { reportError } from '../core/log.ts';
 import type { QueueMetrics } from '../core/metrics.ts';
-import { Payload } from '../core/payload.ts';
+import { checkMiddleware } from '../core/middleware.ts';
 import { EventPublisher, notInitialized } from '../core/publisher.ts';
+import { redrive } from '../core/redrive.ts';
 import { runWith } from '../core/run-with.ts';
 import { checkShutdown, type ShutdownOptions } from '../core/shutdown-options.ts';
 import type { AnyTopics } from '../core/types.ts';
 import type { DeadLetter } from '../policies/dead-letter.ts';
+import type { Middleware, TaskPolicy } from '../policies/policy.ts';
 import { QueueEventName } from '../queue-events/names.ts';
 import { QueueEventSource, type QueueEvents } from '../queue-events/queue-events.ts';
 import { type CollectorCounts, clearLane, countsOf, idle } from './inspection.ts';
+import { JobMiddleware } from './job-middleware.ts';
 import { RemoteMetricsReader } from './metrics.ts';
 import { queueNameOf } from './names.ts';
 import type { QuarantinedMessage } from './notes.ts';
@@ -35,6 +38,7 @@ export class BullMQCollectorQueue<C extends AnyCollector = any, T = AnyTopics> {
   readonly #events: QueueEventSource;
   readonly #lifetime: RemoteLifetime;
   readonly #publisher: EventPublisher<C, T, RemoteSendOptions>;
+  readonly #middleware: JobMiddleware = new JobMiddleware();
   #metrics: RemoteMetricsReader | undefined;
   #paused = false;
 
@@ -59,6 +63,7 @@ export class BullMQCollectorQueue<C extends AnyCollector = any, T = AnyTopics> {
       settings: this.#settings,
       events: this.#events,
       collectors: this.#collectors,
+      middleware: this.#middleware,
     });
     this.#publisher = new EventPublisher(this.#lifetime.door);
   }
@@ -235,6 +240,19 @@ export class BullMQCollectorQueue<C extends AnyCollector = any, T = AnyTopics> {
   }
 
   /**
+   * Wraps every attempt that this process makes in a middleware: the first one used is outermost, and all are outside of
+   * the collectors' own policies. A policy's other methods are asked before those of the collectors. At any time, also
+   * before `initQueue`: it takes effect for the attempts that begin from then on, and outlasts a shutdown. A process that
+   * only publishes makes no attempts.
+   *
+   * @throws {@link InvalidArgumentError} for what is neither a function nor a policy
+   */
+  use(middleware: Middleware | TaskPolicy): this {
+    this.#middleware.use(checkMiddleware(middleware));
+    return this;
+  }
+
+  /**
    * Forgets a collector that no worker has any more, so that publishers without collectors of their own stop routing to
    * it. Jobs that wait for it stay. While a worker has it, it comes back with the next announcement.
    */
@@ -244,19 +262,13 @@ export class BullMQCollectorQueue<C extends AnyCollector = any, T = AnyTopics> {
   }
 
   /**
-   * Sends the payloads of dead letters again, each to the collector that failed. They count as new: all attempts are
-   * left.
+   * Sends the payloads of dead letters again, each to the collector that failed, with its topics and headers. They count
+   * as new: all attempts are left.
    *
    * @throws {@link InvalidArgumentError} for what is no dead letter; then nothing was sent
    */
   redrive(letters: DeadLetter | readonly DeadLetter[]): CollectorEvent[] {
-    const payloads = [letters].flat().map((letter: DeadLetter, at) => {
-      const argument = `redrive: letters[${at}].collectorKey`;
-      const keys = checkName(argument, (letter as DeadLetter | null | undefined)?.collectorKey);
-      if (this.collectorKeys.includes(keys)) return new Payload(letter.value, { keys }) as Payload;
-      throw new InvalidArgumentError(argument, 'the key of a collector of the queue', `"${keys}"`);
-    });
-    return this.#publisher.sendMany(payloads as Iterable<never>);
+    return redrive(letters, (key) => this.collectorKeys.includes(key), this.#publisher as EventPublisher);
   }
 
   #drop(collector: AnyCollector): void {

@@ -1,4 +1,5 @@
 import { UnroutedError } from '../core/errors.ts';
+import { RESERVED, type SendHeaders } from '../core/headers.ts';
 import type { DeadLetter } from '../policies/dead-letter.ts';
 import { QueueEventName } from '../queue-events/names.ts';
 import type { QueueEventSource } from '../queue-events/queue-events.ts';
@@ -34,8 +35,18 @@ export class RemoteDeadLetters {
     attempts: number,
   ): Promise<boolean> {
     const { clock } = this.#parts.settings;
-    const { value, key, event } = message;
-    const letter: DeadLetter = { value, collectorKey: key, eventId: event, error, attempts, timestamp: clock.wall() };
+    const { value, key, event, topics } = message;
+    const headers = userHeadersOf(message);
+    const letter: DeadLetter = {
+      value,
+      collectorKey: key,
+      eventId: event,
+      error,
+      attempts,
+      timestamp: clock.wall(),
+      ...(topics.length > 0 && { topics }),
+      ...(headers !== undefined && { headers }),
+    };
     const source = `dead letter of collector "${key}"`;
     try {
       if (typeof deadLetter === 'function') await deadLetter(Object.freeze(letter));
@@ -76,6 +87,12 @@ export class RemoteDeadLetters {
     const data = seal.close('job', addressOf(prefix, lane.queueName, jobId), now, body);
     await lane.queue.add(key, data, { jobId });
   }
+}
+
+/** Without those of the library. */
+function userHeadersOf({ headers = {} }: JobMessage): SendHeaders | undefined {
+  const entries = Object.entries(headers).filter(([name]) => !name.startsWith(RESERVED));
+  return entries.length === 0 ? undefined : Object.fromEntries(entries);
 }
 
 function trailOf({ headers }: JobMessage): string[] {

@@ -1,4 +1,5 @@
 import { err, type Result } from 'neverthrow';
+import { givenResult } from '../core/results.ts';
 import { TaskControl } from '../policies/control.ts';
 
 /** What a processor says about its task, past the queue within, which would obey. */
@@ -12,6 +13,18 @@ class HeldControl {
 
 export function hold(result: Result<unknown, unknown>): Result<unknown, unknown> {
   return result.isErr() && TaskControl.is(result.error) ? err(new HeldControl(result.error)) : result;
+}
+
+/** The same for what is perhaps a result. */
+export function holdGiven(value: unknown): unknown {
+  const result = givenResult(value);
+  return result === undefined ? value : hold(result);
+}
+
+/** The same for what was thrown; anything else is thrown on. */
+export function holdThrown(thrown: unknown): Result<unknown, unknown> {
+  if (TaskControl.is(thrown)) return hold(err(thrown));
+  throw thrown;
 }
 
 /** Undoes {@link hold}. */

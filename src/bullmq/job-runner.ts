@@ -8,9 +8,12 @@ import { CollectorQueue } from '../core/queue.ts';
 import { failureOf, type ResultList, toResult } from '../core/results.ts';
 import { Router } from '../core/router.ts';
 import type { ShutdownOptions } from '../core/shutdown-options.ts';
+import { Surroundings } from '../core/surroundings.ts';
+import type { PolicyTask } from '../policies/policy.ts';
 import type { QueueEventSource } from '../queue-events/queue-events.ts';
-import { assignmentOf, JobAttempt, type JobPayload, policyOfJobs } from './assignment.ts';
+import { assignmentOf, type JobPayload, jobTaskOf, policyOfJobs } from './assignment.ts';
 import { hold, release } from './held-control.ts';
+import type { JobMiddleware } from './job-middleware.ts';
 import type { BullMQQueueSettings } from './settings.ts';
 
 /** Jobs that this process may work on at a time, of all collectors; the workers keep to less. */
@@ -23,18 +26,26 @@ const ENOUGH_CONSUMERS = 1_000_000;
  */
 export class JobRunner {
   readonly #queue: CollectorQueue;
+  readonly #schemas: Surroundings;
   /** How many attempts a job had before the one that runs; told by the workers. */
   attemptsBefore: (collectorKey: string, eventId: string) => number = () => 0;
 
-  constructor(collectors: readonly AnyCollector[], settings: BullMQQueueSettings, events: QueueEventSource) {
+  constructor(
+    collectors: readonly AnyCollector[],
+    settings: BullMQQueueSettings,
+    events: QueueEventSource,
+    middleware: JobMiddleware,
+  ) {
     const { clock, logger, maxParked } = settings;
-    this.#queue = new CollectorQueue(collectors.map(withoutRedisPart), {
+    this.#schemas = new Surroundings(settings.schemas);
+    this.#queue = new CollectorQueue(collectors.map(this.#withoutRedisPart), {
       router: ToItsCollector,
       maxConsumers: ENOUGH_CONSUMERS,
       maxParked,
       clock,
       logger,
     });
+    middleware.attach(this.#queue);
     this.#forward(events);
   }
 
@@ -48,7 +59,7 @@ export class JobRunner {
   }
 
   add(collector: AnyCollector): Promise<void> {
-    return this.#queue.addCollector(withoutRedisPart(collector));
+    return this.#queue.addCollector(this.#withoutRedisPart(collector));
   }
 
   async remove(key: string): Promise<void> {
@@ -74,6 +85,21 @@ export class JobRunner {
     this.#queue.events.on('error-internal', ({ source, error }) => events.reportInternal(source, error));
   }
 
+  /** A schema is part of the processor here, since it checks the payload of a job. */
+  readonly #withoutRedisPart = (collector: AnyCollector): AnyCollector => {
+    const { key, lifecycle, context, policies, settings } = collector;
+    return new Collector(key, processorOfJobs(key, this.#schemas.checkedProcessorOf(collector)), {
+      lifecycle,
+      context,
+      policies: policies.map(policyOfJobs),
+      timeout: settings.timeout,
+      lock: settings.lock,
+      concurrency: settings.flow?.options.concurrency,
+      rateLimit: settings.flow?.options.rateLimit,
+      signal: settings.signal,
+    });
+  };
+
   /** Makes one attempt. The result may hold a {@link TaskControl}, which was not obeyed. */
   run(payload: JobPayload, timeout: number | undefined): Promise<Result<unknown, unknown>> {
     const publisher = this.#queue.getPublisher();
@@ -96,25 +122,10 @@ class ToItsCollector extends Router {
   }
 }
 
-function withoutRedisPart(collector: AnyCollector): AnyCollector {
-  const { key, processor, lifecycle, context, policies, settings } = collector;
-  return new Collector(key, processorOfJobs(key, processor), {
-    lifecycle,
-    context,
-    policies: policies.map(policyOfJobs),
-    timeout: settings.timeout,
-    lock: settings.lock,
-    concurrency: settings.flow?.options.concurrency,
-    rateLimit: settings.flow?.options.rateLimit,
-    signal: settings.signal,
-  });
-}
-
 function processorOfJobs(key: string, processor: Processor): Processor {
   return (payload, context, inner) => {
-    const assignment = assignmentOf(payload);
-    const attempt = new JobAttempt(inner, assignment);
-    assignment.started(attempt.number);
+    const attempt = jobTaskOf(inner as PolicyTask, payload);
+    attempt.begin();
     try {
       const returned: unknown = processor(payload, context, attempt);
       const promise = promiseOf(returned);

@@ -2,6 +2,7 @@ import type { Redis, RedisOptions } from 'ioredis';
 import type { QueueType } from '../core/delivery.ts';
 import type { Logger } from '../core/log.ts';
 import type { Router, RouterClass } from '../core/router.ts';
+import type { TopicSchemas } from '../core/topic-schemas.ts';
 import type { TopicTypes } from '../core/types.ts';
 import type { Clock } from '../schedule/clock.ts';
 import type { Serializer } from './messages/serializer.ts';
@@ -172,6 +173,11 @@ export interface BullMQQueueOptions<T = any> {
   readonly logger?: Logger | undefined;
   /** The topics and the types of their values. Types only. */
   readonly topics?: TopicTypes<T> | undefined;
+  /**
+   * Standard Schemas by topics, which are exact names. They check and transform values in the process that works on them,
+   * as they came, at each attempt; a process that only publishes does not ask them.
+   */
+  readonly schemas?: TopicSchemas<NoInfer<T>> | undefined;
   /** The time by which waits, expiry and signatures go; for tests. Redis and BullMQ have their own. */
   readonly clock?: Clock | undefined;
 }

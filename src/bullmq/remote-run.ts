@@ -10,6 +10,7 @@ import { AwaitedParts } from './awaited-parts.ts';
 import { Connections } from './connections.ts';
 import { Crew } from './crew.ts';
 import { RemoteDeadLetters } from './dead-letters.ts';
+import type { JobMiddleware } from './job-middleware.ts';
 import type { JobPart } from './job-part.ts';
 import { JobRunner } from './job-runner.ts';
 import { Lane } from './lane.ts';
@@ -30,6 +31,7 @@ export interface RemoteParts {
   readonly settings: BullMQQueueSettings;
   readonly events: QueueEventSource;
   readonly collectors: readonly AnyCollector[];
+  readonly middleware: JobMiddleware;
 }
 
 /** Closing connections takes no longer, or they are dropped. Milliseconds. */
@@ -289,14 +291,14 @@ export class RemoteRun implements RemoteHost, OutboxObserver {
   }
 
   async #startWorking(working: Redis): Promise<void> {
-    const { settings, collectors, events } = this.#parts;
+    const { settings, collectors, events, middleware } = this.#parts;
     const parts = {
       settings,
       events,
       working,
       bullmq: this.#library.bullmq,
       notes: new RedisNotes(working, settings.prefix),
-      runner: new JobRunner(collectors, settings, events),
+      runner: new JobRunner(collectors, settings, events, middleware),
       deadLetters: new RemoteDeadLetters({ settings, events, laneOf: this.#laneOfWorkers }),
       tally: this.tally,
     };

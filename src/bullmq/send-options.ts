@@ -1,5 +1,6 @@
-import { checkBoolean, checkName, checkOptions } from '../core/checks.ts';
-import { describe, InvalidArgumentError } from '../core/errors.ts';
+import { checkBoolean, checkOptions } from '../core/checks.ts';
+import { InvalidArgumentError } from '../core/errors.ts';
+import { RESERVED, type SendHeaders } from '../core/headers.ts';
 import { resolveSendOptions, type SendOptions, TASK_OPTIONS } from '../core/task-options.ts';
 import type { Delay } from '../policies/delay.ts';
 import type { JobRetry } from './messages/job-message.ts';
@@ -17,8 +18,6 @@ const REFUSED = {
 
 /** Options of one send. */
 export interface RemoteSendOptions extends Omit<SendOptions, keyof typeof REFUSED> {
-  /** Texts that go along; the processor finds them in `attempt.headers`. Names do not begin with `collector-queue.`. */
-  readonly headers?: Readonly<Record<string, string>> | undefined;
   /**
    * Whether anybody may ever ask for the results. False spares their storage.
    * @default true
@@ -33,7 +32,7 @@ export interface RemoteSendSettings {
   readonly expiresAt: number | undefined;
   readonly delay: Delay | undefined;
   readonly signal: AbortSignal | undefined;
-  readonly headers: Readonly<Record<string, string>> | undefined;
+  readonly headers: SendHeaders | undefined;
   readonly reply: boolean;
 }
 
@@ -47,21 +46,14 @@ export const NO_OPTIONS: RemoteSendSettings = Object.freeze({
   reply: true,
 });
 
-/** What the library's own headers begin with. */
-const RESERVED = 'collector-queue.';
-
 /** Which collectors a dead letter has failed in. */
 export const DEAD_LETTER_OF: string = `${RESERVED}dead-letter-of`;
 
 /** @throws {@link InvalidArgumentError} for the first that is wrong. */
 export function resolveRemote(owner: string, options: RemoteSendOptions, now: number): RemoteSendSettings {
   refuse(owner, options);
-  const {
-    headers,
-    reply = true,
-    ...rest
-  } = checkOptions<RemoteSendOptions>(owner, options, [...TASK_OPTIONS, 'headers', 'reply']);
-  const { timeout, retry, expiry, delay, signal } = resolveSendOptions(owner, rest, now);
+  const { reply = true, ...rest } = checkOptions<RemoteSendOptions>(owner, options, ALLOWED);
+  const { timeout, retry, expiry, delay, signal, headers } = resolveSendOptions(owner, rest, now);
   const given = options.retry;
   if (typeof given === 'object' && given.retryIf !== undefined) {
     throw new InvalidArgumentError(
@@ -76,10 +68,12 @@ export function resolveRemote(owner: string, options: RemoteSendOptions, now: nu
     expiresAt: expiry && Math.ceil('ttl' in expiry ? now + expiry.ttl : expiry.expiresAt),
     delay,
     signal,
-    headers: headers === undefined ? undefined : checkHeaders(`${owner}: headers`, headers),
+    headers,
     reply: checkBoolean(`${owner}: reply`, reply),
   };
 }
+
+const ALLOWED: readonly (keyof RemoteSendOptions)[] = [...TASK_OPTIONS, 'headers', 'reply'];
 
 /** They have a meaning elsewhere, so they are worth a reason. */
 function refuse(owner: string, options: object): void {
@@ -87,25 +81,4 @@ function refuse(owner: string, options: object): void {
   for (const [name, reason] of Object.entries(REFUSED)) {
     if (name in options) throw new InvalidArgumentError(`${owner}: ${name}`, `left out: ${reason}`, 'given');
   }
-}
-
-function checkHeaders(name: string, headers: unknown): Readonly<Record<string, string>> {
-  const prototype: unknown =
-    typeof headers === 'object' && headers !== null ? Object.getPrototypeOf(headers) : undefined;
-  if (prototype !== Object.prototype && prototype !== null) {
-    throw new InvalidArgumentError(name, 'a plain object of strings', describe(headers));
-  }
-  const entries = Object.entries(headers as object);
-  for (const [header, value] of entries) {
-    checkName(`${name}: name`, header);
-    if (header.startsWith(RESERVED) || header === '__proto__') {
-      throw new InvalidArgumentError(
-        name,
-        `without __proto__ and names that begin with ${RESERVED}`,
-        `given "${header}"`,
-      );
-    }
-    if (typeof value !== 'string') throw new InvalidArgumentError(`${name}["${header}"]`, 'a string', describe(value));
-  }
-  return Object.fromEntries(entries) as Record<string, string>;
 }

@@ -14,7 +14,9 @@ import { QueueType } from '../core/delivery.ts';
 import { describe, InvalidArgumentError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
 import { Router, type RouterClass } from '../core/router.ts';
+import type { Validator } from '../core/schema.ts';
 import { SimpleRouter } from '../core/simple-router.ts';
+import { resolveSchemas } from '../core/topic-schemas.ts';
 import { topicTypes } from '../core/types.ts';
 import { type Clock, systemClock } from '../schedule/clock.ts';
 import { checkConnection } from './connection-options.ts';
@@ -56,6 +58,7 @@ export interface BullMQQueueSettings {
   readonly poisonLimit: number;
   readonly maxParked: number;
   readonly logger: Logger | undefined;
+  readonly schemas: ReadonlyMap<string, Validator> | undefined;
   readonly clock: Clock;
 }
 
@@ -103,6 +106,7 @@ const NAMES: readonly (keyof BullMQQueueOptions)[] = [
   'maxParked',
   'logger',
   'topics',
+  'schemas',
   'clock',
 ];
 
@@ -152,6 +156,7 @@ export function resolveOptions(options: BullMQQueueOptions): BullMQQueueSettings
     poisonLimit: checkInteger(named('poisonLimit'), or(given.poisonLimit, 2), { min: 0 }),
     maxParked: checkInteger(named('maxParked'), or(given.maxParked, 100_000), { min: 0, infinite: true }),
     logger: given.logger === undefined ? undefined : checkMethods(named('logger'), given.logger, LOGGER_METHODS),
+    schemas: given.schemas === undefined ? undefined : resolveSchemas(named('schemas'), given.schemas),
     clock: checkMethods(named('clock'), or(given.clock, systemClock), CLOCK_METHODS),
   });
 }

@@ -66,7 +66,8 @@ export type BatchItem<R> =
   Awaited<R> extends readonly (infer Item)[] ? Item : Awaited<R> extends void ? undefined : any;
 
 /** Options of a {@link BatchCollector}. */
-export interface BatchCollectorOptions<V = any, G extends object = object, Y = unknown> extends CollectorOptions<G, Y> {
+export interface BatchCollectorOptions<V = any, G extends object = object, Y = unknown>
+  extends Omit<CollectorOptions<G, Y>, 'schema'> {
   /** When a batch is complete. */
   readonly batch: BatchOptions<NoInfer<V>>;
 }
@@ -100,6 +101,13 @@ export class BatchCollector<
       throw new InvalidArgumentError(`${owner}: options`, 'an object with a batch', describe(options));
     }
     const { batch, ...rest } = options;
+    if ((rest as CollectorOptions).schema !== undefined) {
+      throw new InvalidArgumentError(
+        `${owner}: schema`,
+        'left out: check the values of a batch in its processor',
+        'given',
+      );
+    }
     const settings = resolveBatch(`${owner}: batch`, batch);
     super(key, processorOfBatches(key, processor) as never, rest as CollectorOptions<G, Y>);
     this.batch = settings;

@@ -5,6 +5,7 @@ import { describe, describeThrown, InvalidArgumentError, LifecycleError, RouterE
 import { causesOf } from './lifecycle.ts';
 import { Registration } from './registration.ts';
 import { Router, type RouterClass } from './router.ts';
+import type { Surroundings } from './surroundings.ts';
 import type { TaskPlanner } from './task-planner.ts';
 
 /** A collector that belongs to the queue, and its place in the order of registration. */
@@ -23,6 +24,7 @@ const routerOwners: WeakMap<Router, CollectorSet> = new WeakMap();
 export class CollectorSet {
   readonly #places: Map<string, Place> = new Map();
   readonly #router: Router | RouterClass;
+  readonly #surroundings: Surroundings;
   /** Those that are set up, in the order in which that happened; also those that are being removed. */
   readonly #registrations: Set<Registration> = new Set();
   /** The calls of {@link CollectorSet.add} under way; none of them rejects. */
@@ -30,7 +32,7 @@ export class CollectorSet {
   #positions = 0;
 
   /** @throws {@link InvalidArgumentError} for no collectors, what is no Collector, a key that occurs twice. */
-  constructor(collectors: readonly AnyCollector[], router: Router | RouterClass) {
+  constructor(collectors: readonly AnyCollector[], router: Router | RouterClass, surroundings: Surroundings) {
     if (!Array.isArray(collectors) || collectors.length === 0) {
       throw new InvalidArgumentError(
         'CollectorQueue: collectors',
@@ -39,6 +41,7 @@ export class CollectorSet {
       );
     }
     this.#router = router;
+    this.#surroundings = surroundings;
     for (const [at, collector] of collectors.entries()) this.reserve(collector, `CollectorQueue: collectors[${at}]`);
     for (const collector of collectors) this.#checkDeadLetter(collector);
   }
@@ -54,6 +57,10 @@ export class CollectorSet {
   /** Takes the collector's key and the last place, without setting it up. */
   reserve(collector: AnyCollector, argument: string): Place {
     if (!(collector instanceof Collector)) throw new InvalidArgumentError(argument, 'a Collector', describe(collector));
+    if (collector.batch !== undefined && this.#surroundings.checksValues) {
+      const expected = 'a Collector of single payloads, since the queue has schemas: a batch is not checked by them';
+      throw new InvalidArgumentError(argument, expected, 'a BatchCollector');
+    }
     if (this.#places.has(collector.key)) {
       throw new InvalidArgumentError(argument, 'of a key of its own', `another "${collector.key}"`);
     }
@@ -142,8 +149,16 @@ export class CollectorSet {
     for (const registration of this.#registrations) registration.plan = planner.planFor(registration.collector);
   }
 
+  /** The attempts that begin from now on are surrounded by what there is now. */
+  rewrap(): void {
+    for (const registration of this.#registrations) {
+      registration.processor = this.#surroundings.processorOf(registration.collector);
+    }
+  }
+
   /** Whether a collector counts from the acceptance of its payloads. */
   get countFromAcceptance(): boolean {
+    if (this.#surroundings.hooks.length > 0) return true;
     return [...this.#places.values()].some(({ collector: { settings, policies } }) => {
       const counts = (settings.expiry !== undefined && 'ttl' in settings.expiry) || settings.delay !== undefined;
       return counts || policies.length > 0;
@@ -207,7 +222,9 @@ export class CollectorSet {
 
   async #openOne({ collector, position }: Place, owner: object): Promise<void> {
     try {
-      this.#registrations.add(await Registration.open(collector, position, owner));
+      const registration = await Registration.open(collector, position, owner);
+      registration.processor = this.#surroundings.processorOf(collector);
+      this.#registrations.add(registration);
     } catch (error) {
       const message = `collector "${collector.key}" could not be set up: ${describeThrown(error)}`;
       throw new LifecycleError(message, causesOf(error));

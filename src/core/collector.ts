@@ -1,3 +1,4 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { Err, Ok } from 'neverthrow';
 import type { BatchSettings } from '../policies/batch.ts';
 import type { TaskControl } from '../policies/control.ts';
@@ -5,9 +6,12 @@ import type { TaskPolicy } from '../policies/policy.ts';
 import { checkFunction, checkName, checkOptions } from './checks.ts';
 import { describe, InvalidArgumentError } from './errors.ts';
 import { FLOW_OPTIONS } from './flow-options.ts';
+import type { SendHeaders } from './headers.ts';
 import { checkContext, checkLifecycle, type Extension, type Lifecycle } from './lifecycle.ts';
+import { checkPolicy } from './middleware.ts';
 import type { Payload } from './payload.ts';
 import type { Registration } from './registration.ts';
+import { Validator } from './schema.ts';
 import {
   type CollectorTaskOptions,
   type CollectorTaskSettings,
@@ -30,8 +34,8 @@ export interface Attempt {
    * nothing.
    */
   readonly signal: AbortSignal;
-  /** The headers of the send. Only queues whose payloads leave the process have them. */
-  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** The headers of the send, frozen; undefined if it had none. */
+  readonly headers?: SendHeaders | undefined;
 }
 
 /**
@@ -69,14 +73,22 @@ export type ErrorOf<R> =
  *
  * @typeParam G - the context that the user gives
  * @typeParam Y - what the lifecycle adds to it
+ * @typeParam I - the value that may be sent to it, if it has a schema
+ * @typeParam V - what the schema makes of that
  */
-export interface CollectorOptions<G extends object = object, Y = unknown> extends CollectorTaskOptions {
+export interface CollectorOptions<G extends object = object, Y = unknown, I = any, V = any>
+  extends CollectorTaskOptions {
   /**
    * The topics it subscribes to: names, or patterns as in MQTT, where `+` stands for one level and `#`, at the end, for
    * any number (`a/#` matches `a` too). No topic has a special meaning.
    * @default []
    */
   readonly topics?: string | readonly string[] | undefined;
+  /**
+   * A Standard Schema (of zod, valibot, arktype …) that checks and transforms the value of each payload, once, before the
+   * processor gets it. A value that does not fit is an `Err(SchemaError)`, which is not retried.
+   */
+  readonly schema?: StandardSchemaV1<I, V> | undefined;
   /** What sets it up and shuts it down. */
   readonly lifecycle?: Lifecycle<NoInfer<G>, Y> | undefined;
   /**
@@ -96,6 +108,7 @@ export const COLLECTOR_OPTIONS: readonly (keyof CollectorOptions)[] = [
   'topics',
   'lifecycle',
   'context',
+  'schema',
   ...TASK_OPTIONS,
   'lock',
   'deadLetter',
@@ -111,12 +124,13 @@ let registerIn: (collector: AnyCollector, registration: Registration | undefined
  * queue's `initQueue` to its shutdown.
  *
  * @typeParam K - its key
- * @typeParam V - the value of the payloads it takes
+ * @typeParam V - the value of the payloads that its processor takes
  * @typeParam R - what its processor returns
  * @typeParam G - the context that the user gives
  * @typeParam Y - what the lifecycle adds to it
+ * @typeParam I - the value of the payloads that are sent to it: V, unless its schema says otherwise
  */
-export class Collector<K extends string = string, V = any, R = any, G extends object = object, Y = unknown> {
+export class Collector<K extends string = string, V = any, R = any, G extends object = object, Y = unknown, I = V> {
   readonly key: K;
   readonly processor: Processor<V, R>;
   readonly topics: readonly string[];
@@ -124,6 +138,9 @@ export class Collector<K extends string = string, V = any, R = any, G extends ob
   /** The context as it was given; the one that the processor gets is a copy of it, filled by the lifecycle. */
   readonly context: G | undefined;
   readonly policies: readonly TaskPolicy[];
+  readonly schema: StandardSchemaV1 | undefined;
+  /** Types only. */
+  declare protected readonly taken: (value: I) => void;
   /**
    * What its options say of tasks, checked.
    * @internal
@@ -134,6 +151,11 @@ export class Collector<K extends string = string, V = any, R = any, G extends ob
    * @internal
    */
   readonly batch: BatchSettings | undefined = undefined;
+  /**
+   * Checks by its schema.
+   * @internal
+   */
+  readonly validator: Validator | undefined;
   #registration: Registration | undefined = undefined;
 
   static {
@@ -145,14 +167,14 @@ export class Collector<K extends string = string, V = any, R = any, G extends ob
 
   /**
    * @throws {@link InvalidArgumentError} (a TypeError) for an empty key, a processor that is no function, an unknown
-   * option, an empty or malformed topic, a lifecycle or context of the wrong shape.
+   * option, an empty or malformed topic, a lifecycle or context of the wrong shape, a schema that is no Standard Schema.
    */
-  constructor(key: K, processor: Processor<V, R, Context<G, Y>>, options: CollectorOptions<G, Y> = {}) {
+  constructor(key: K, processor: Processor<V, R, Context<G, Y>>, options: CollectorOptions<G, Y, I, V> = {}) {
     this.key = checkName('Collector: key', key) as K;
     const owner = `Collector "${key}"`;
     checkFunction(`${owner}: processor`, processor);
     checkOptions<CollectorOptions>(owner, options, COLLECTOR_OPTIONS);
-    const { topics, lifecycle, context, policies = [] } = options;
+    const { topics, lifecycle, context, schema, policies = [] } = options;
     if (lifecycle !== undefined) checkLifecycle(owner, lifecycle);
     if (context !== undefined) checkContext(owner, context);
     checkPolicies(owner, policies);
@@ -160,13 +182,15 @@ export class Collector<K extends string = string, V = any, R = any, G extends ob
     this.topics = checkTopics(owner, topics);
     this.lifecycle = lifecycle;
     this.context = context;
+    this.schema = schema;
+    this.validator = schema === undefined ? undefined : new Validator(`${owner}: schema`, schema, `collector "${key}"`);
     this.policies = Object.freeze([...policies]);
     this.settings = resolveCollectorTaskOptions(owner, options);
   }
 }
 
 /** Any collector, whatever its types. */
-export type AnyCollector = Collector<string, any, any, any, any>;
+export type AnyCollector = Collector<string, any, any, any, any, any>;
 
 /** Where the collector serves now. Throws a TypeError for what is no collector. */
 export function registrationOf(collector: AnyCollector): Registration | undefined {
@@ -196,11 +220,6 @@ function checkTopics(owner: string, topics: unknown): readonly string[] {
 function checkPolicies(owner: string, policies: unknown): void {
   if (!Array.isArray(policies)) throw new InvalidArgumentError(`${owner}: policies`, 'an array', describe(policies));
   for (const [at, policy] of Array.from(policies).entries()) {
-    if (typeof policy !== 'object' || policy === null) {
-      throw new InvalidArgumentError(`${owner}: policies[${at}]`, 'a TaskPolicy', describe(policy));
-    }
-    for (const method of ['before', 'notStarted', 'after', 'workEnded', 'settled', 'forget']) {
-      if (policy[method] !== undefined) checkFunction(`${owner}: policies[${at}].${method}`, policy[method]);
-    }
+    checkPolicy(`${owner}: policies[${at}]`, policy, 'a TaskPolicy');
   }
 }

@@ -5,6 +5,7 @@ import type { QueueEventSource } from '../queue-events/queue-events.ts';
 import type { Clock } from '../schedule/clock.ts';
 import type { AnyCollector } from './collector.ts';
 import { QueueClosedError, UnroutedError } from './errors.ts';
+import type { SendHeaders } from './headers.ts';
 import { Payload } from './payload.ts';
 import type { Task } from './task.ts';
 import { describeTask } from './task-description.ts';
@@ -14,7 +15,7 @@ export class DeadLetters {
   readonly #events: QueueEventSource;
   readonly #clock: Clock;
   readonly #exists: (key: string) => boolean;
-  readonly #accept: (payload: Payload) => boolean;
+  readonly #accept: (payload: Payload, headers: SendHeaders | undefined) => boolean;
   readonly #letters: WeakSet<DeadLetter> = new WeakSet();
   /** Functions of users that are still at work; none of these rejects. */
   readonly #underWay: Set<Promise<void>> = new Set();
@@ -27,7 +28,7 @@ export class DeadLetters {
     events: QueueEventSource,
     clock: Clock,
     exists: (key: string) => boolean,
-    accept: (payload: Payload) => boolean,
+    accept: (payload: Payload, headers: SendHeaders | undefined) => boolean,
   ) {
     this.#events = events;
     this.#clock = clock;
@@ -37,6 +38,7 @@ export class DeadLetters {
 
   deliver(collector: AnyCollector, task: PolicyTask, payload: Payload, error: unknown): void {
     const { deadLetter } = collector.settings;
+    const { topics } = payload;
     const letter: DeadLetter = Object.freeze({
       value: payload.value,
       collectorKey: collector.key,
@@ -44,6 +46,8 @@ export class DeadLetters {
       error,
       attempts: task.number,
       timestamp: this.#clock.wall(),
+      ...(topics.length > 0 && { topics }),
+      ...(task.headers !== undefined && { headers: task.headers }),
     });
     this.#letters.add(letter);
     const source = `dead letter of collector "${collector.key}"`;
@@ -62,7 +66,8 @@ export class DeadLetters {
   /** False if it could not be sent, which was told. */
   #send(key: string, letter: DeadLetter, source: string): boolean {
     const refusal = this.#refusal(key, letter);
-    if (refusal === undefined && this.#accept(new Payload(letter, { keys: key }) as Payload)) return true;
+    const payload = new Payload(letter, { keys: key }) as Payload;
+    if (refusal === undefined && this.#accept(payload, letter.headers)) return true;
     const error = refusal ?? new QueueClosedError('the queue was shut down before its dead letter could be delivered');
     if (this.#events.observed(QueueEventName.ERROR_ENQUEUEING)) {
       this.#events.emit(QueueEventName.ERROR_ENQUEUEING, { source, error });

@@ -9,6 +9,8 @@ export const ErrorCode = {
   NOT_INITIALIZED: 'CQ_NOT_INITIALIZED',
   LIFECYCLE: 'CQ_LIFECYCLE',
   PROCESSOR: 'CQ_PROCESSOR',
+  SCHEMA: 'CQ_SCHEMA',
+  BROKEN_SCHEMA: 'CQ_BROKEN_SCHEMA',
   ROUTER: 'CQ_ROUTER',
   ROUTER_TIMEOUT: 'CQ_ROUTER_TIMEOUT',
   UNROUTED: 'CQ_UNROUTED',
@@ -113,6 +115,31 @@ export class ProcessorError extends CollectorQueueError {
     super(`the processor of collector "${collectorKey}" failed: ${describeThrown(cause)}`, { cause });
     this.collectorKey = collectorKey;
   }
+}
+
+/** One thing that is wrong with a value, by a schema. */
+export interface SchemaIssue {
+  readonly message: string;
+  /** The keys that lead to it, from the value inwards; empty if it is the value as a whole. */
+  readonly path: readonly PropertyKey[];
+}
+
+/** A value does not fit the schema of its collector or topic. The message names the first issues by their paths. */
+export class SchemaError extends CollectorQueueError {
+  readonly code: ErrorCode = ErrorCode.SCHEMA;
+  /** All that is wrong, in the order of the schema. */
+  readonly issues: readonly SchemaIssue[];
+
+  constructor(message: string, issues: readonly SchemaIssue[]) {
+    super(message);
+    this.issues = issues;
+  }
+}
+
+/** A schema threw, rejected (`cause` is the reason), or answered with what is no answer. */
+export class BrokenSchemaError extends CollectorQueueError {
+  readonly code: ErrorCode = ErrorCode.BROKEN_SCHEMA;
+  override readonly retryable: boolean = true;
 }
 
 /** A router threw, chose what is no collector of its queue, or returned no ResultList. */

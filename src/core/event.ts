@@ -9,6 +9,7 @@ import { checkDuration, checkOptions, checkSignal } from './checks.ts';
 import type { AnyCollector } from './collector.ts';
 import { CancelledError, WaitTimeoutError } from './errors.ts';
 import { Handover } from './handover.ts';
+import type { SendHeaders } from './headers.ts';
 import type { Leftovers } from './leftovers.ts';
 import { newListPromise, resolveOfNewest } from './list-promise.ts';
 import type { Parking } from './parking.ts';
@@ -19,6 +20,7 @@ import type { ScheduledEvent } from './scheduled.ts';
 import type { Task } from './task.ts';
 import type { TaskAlarm } from './task-alarm.ts';
 import type { SendSettings } from './task-options.ts';
+import type { CheckedPayload } from './value-check.ts';
 
 /**
  * Where an event stands: scheduled, for a later time; waiting for a consumer; running, from the claim of a consumer; parked, when every unfinished
@@ -99,6 +101,9 @@ export interface Extras {
   acceptedAt: number | undefined;
   /** The options of its send that concern its tasks. */
   sent: SendSettings | undefined;
+  headers: SendHeaders | undefined;
+  /** What the schemas of its topics found, for all of its tasks. */
+  checkedTopics: CheckedPayload | undefined;
   /** Stops listening to the signal of its send. */
   detach: (() => void) | undefined;
   /** Work that was given up and goes on, of what its present consumer serves. */
@@ -167,6 +172,8 @@ export class QueuedEvent implements CollectorEvent, Work<QueuedEvent> {
       measuredAt: undefined,
       acceptedAt: undefined,
       sent: undefined,
+      headers: undefined,
+      checkedTopics: undefined,
       detach: undefined,
       leftovers: undefined,
       parking: undefined,
@@ -237,6 +244,7 @@ function both(first: (list: ResultList) => void, second: (list: ResultList) => v
 function settleExtras(event: QueuedEvent, extras: Extras): void {
   const { log, parking } = extras;
   extras.abortable = undefined;
+  extras.checkedTopics = undefined;
   extras.detach?.();
   log?.complete(event.getResult() as ResultList);
   if (parking !== undefined) event.host.forget(event, parking);

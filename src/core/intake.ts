@@ -13,6 +13,7 @@ import { QueueType } from './delivery.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import { CancelledError, InvalidArgumentError, QueueClosedError, QueueFullError } from './errors.ts';
 import { type CollectorEvent, type EventHost, QueuedEvent, RankedEvent } from './event.ts';
+import type { SendHeaders } from './headers.ts';
 import type { Ledger } from './ledger.ts';
 import type { QueueSettings } from './options.ts';
 import type { Payload } from './payload.ts';
@@ -101,8 +102,10 @@ export class Intake {
   }
 
   /** Accepts a payload of the queue's own, whatever its bounds, also while it closes. */
-  sendAnyway(payload: Payload): QueuedEvent {
-    return this.accept(this.#newEvent(payload));
+  sendAnyway(payload: Payload, headers: SendHeaders | undefined): QueuedEvent {
+    const event = this.#newEvent(payload);
+    if (headers !== undefined) event.needExtras().headers = headers;
+    return this.accept(event);
   }
 
   /** Whether policies will ask when payloads were accepted. */
@@ -145,7 +148,7 @@ export class Intake {
   }
 
   private takeWith(event: QueuedEvent, settings: SendSettings): QueuedEvent {
-    const { signal, delay, timeout, retry, expiry, partitionKey } = settings;
+    const { signal, delay, timeout, retry, expiry, partitionKey, headers } = settings;
     if (signal?.aborted === true) {
       return this.refuse(event, new CancelledError('the signal of the send had fired', { cause: signal.reason }));
     }
@@ -154,6 +157,7 @@ export class Intake {
     if (ofTasks || this.#counting) event.needExtras().acceptedAt = this.#clock.now();
     // A million may be scheduled: they are spared the extras, unless a collector has a delay of its own.
     if (ofTasks || (delay !== undefined && this.#counting)) event.needExtras().sent = settings;
+    if (headers !== undefined) event.needExtras().headers = headers;
     if (delay === undefined) this.take(event);
     else this.schedule(event, delay);
     if (signal !== undefined && event.status !== 'settled') {

@@ -17,7 +17,9 @@ import type { ResultsOptions } from './kept-results.ts';
 import type { Logger } from './log.ts';
 import { OVERSEER, type Overseen, type Overseer } from './overseer.ts';
 import { Router, type RouterClass } from './router.ts';
+import type { Validator } from './schema.ts';
 import { SimpleRouter } from './simple-router.ts';
+import { resolveSchemas, type TopicSchemas } from './topic-schemas.ts';
 import { type TopicTypes, topicTypes } from './types.ts';
 
 /**
@@ -126,6 +128,12 @@ export interface QueueOptions<T = any> {
   readonly metricsInterval?: number | undefined;
   /** The topics and the types of their values; see {@link topicTypes}. Types only. */
   readonly topics?: TopicTypes<T> | undefined;
+  /**
+   * Standard Schemas (of zod, valibot, arktype …) by topics, which are exact names: each checks and transforms the values
+   * sent with its topic before a processor gets them. A value that does not fit is an `Err(SchemaError)`. A payload with
+   * several of the topics passes their schemas in its order, each of them once.
+   */
+  readonly schemas?: TopicSchemas<NoInfer<T>> | undefined;
   /** The time by which the queue lives; for tests. */
   readonly clock?: Clock | undefined;
 }
@@ -140,9 +148,10 @@ export type QueueSettings = {
   readonly logger: Logger | undefined;
   readonly results: Required<ResultsOptions> | undefined;
   readonly overseer: Overseer | undefined;
+  readonly schemas: ReadonlyMap<string, Validator> | undefined;
 };
 
-type Optional = 'logger' | 'results';
+type Optional = 'logger' | 'results' | 'schemas';
 
 const NAMES: readonly (keyof QueueOptions)[] = [
   'minConsumers',
@@ -165,6 +174,7 @@ const NAMES: readonly (keyof QueueOptions)[] = [
   'logger',
   'metricsInterval',
   'topics',
+  'schemas',
   'clock',
 ];
 
@@ -210,6 +220,7 @@ export function resolveOptions(options: QueueOptions): QueueSettings {
     asyncContext: checkBoolean(name('asyncContext'), or(given.asyncContext, false)),
     logger,
     metricsInterval,
+    schemas: given.schemas === undefined ? undefined : resolveSchemas(name('schemas'), given.schemas),
     clock: checkMethods(name('clock'), or(given.clock, systemClock), CLOCK_METHODS),
     overseer: (given as Overseen)[OVERSEER],
   });

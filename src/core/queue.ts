@@ -1,4 +1,5 @@
 import type { DeadLetter } from '../policies/dead-letter.ts';
+import type { Middleware, TaskPolicy } from '../policies/policy.ts';
 import { Revocations } from '../policies/revocation.ts';
 import { QueueEventSource, type QueueEvents } from '../queue-events/queue-events.ts';
 import type { PeriodicHandle } from '../schedule/periodic.ts';
@@ -12,14 +13,17 @@ import { KeptResults } from './kept-results.ts';
 import { QueueLifetime } from './lifetime.ts';
 import { reportError } from './log.ts';
 import { loadOf, type QueueMetrics } from './metrics.ts';
+import { checkMiddleware } from './middleware.ts';
 import { mostAbandoned, type QueueOptions, type QueueSettings, resolveOptions } from './options.ts';
-import { Payload } from './payload.ts';
+import type { Payload } from './payload.ts';
 import { EventPublisher, notInitialized } from './publisher.ts';
+import { redrive } from './redrive.ts';
 import type { ResultList } from './results.ts';
 import type { QueueParts, QueueRun } from './run.ts';
 import { runWith } from './run-with.ts';
 import { type EveryOptions, Schedules } from './schedules.ts';
 import { checkShutdown, type ShutdownOptions } from './shutdown-options.ts';
+import { Surroundings } from './surroundings.ts';
 import type { AnyTopics } from './types.ts';
 
 /**
@@ -38,6 +42,7 @@ export class CollectorQueue<C extends AnyCollector = any, T = AnyTopics> {
   readonly #schedules: Schedules;
   readonly #revocations: Revocations = new Revocations();
   readonly #kept: KeptResults | undefined;
+  readonly #surroundings: Surroundings;
 
   /**
    * @param collectors - at least one; keys must differ
@@ -46,7 +51,8 @@ export class CollectorQueue<C extends AnyCollector = any, T = AnyTopics> {
    */
   constructor(collectors: readonly C[], options: QueueOptions<T> = {}) {
     this.#settings = resolveOptions(options);
-    this.#collectors = new CollectorSet(collectors, this.#settings.router);
+    this.#surroundings = new Surroundings(this.#settings.schemas);
+    this.#collectors = new CollectorSet(collectors, this.#settings.router, this.#surroundings);
     const { clock, logger } = this.#settings;
     this.#events = new QueueEventSource(
       () => clock.wall(),
@@ -64,6 +70,7 @@ export class CollectorQueue<C extends AnyCollector = any, T = AnyTopics> {
       timers,
       revocations: this.#revocations,
       kept: this.#kept,
+      surroundings: this.#surroundings,
       hasCollector: (key) => this.#collectors.has(key),
     };
     this.#lifetime = new QueueLifetime(parts, this.#collectors, this.#schedules);
@@ -226,6 +233,22 @@ export class CollectorQueue<C extends AnyCollector = any, T = AnyTopics> {
   }
 
   /**
+   * Wraps every attempt at a task in a middleware, of all collectors: the first one used is outermost, and all are outside of
+   * the collectors' own policies. A policy's other methods are asked before those of the collectors. At any time, also
+   * before `initQueue`: it takes effect for the attempts that begin from then on (the other methods of a policy: for the
+   * payloads that are dispatched from then on), and outlasts a shutdown.
+   *
+   * @throws {@link InvalidArgumentError} for what is neither a function nor a policy
+   */
+  use(middleware: Middleware | TaskPolicy): this {
+    this.#surroundings.use(checkMiddleware(middleware));
+    this.#collectors.rewrap();
+    this.#replan();
+    this.#lifetime.up?.intake.countFromAcceptance(this.#collectors.countFromAcceptance);
+    return this;
+  }
+
+  /**
    * Revokes a collector: its tasks settle as `Err(RevokedError)` instead of being attempted, those too that wait or are
    * parked; what runs goes on. Until {@link CollectorQueue.restore}, or until a time. Outlasts a shutdown.
    *
@@ -269,20 +292,14 @@ export class CollectorQueue<C extends AnyCollector = any, T = AnyTopics> {
   }
 
   /**
-   * Sends the payloads of dead letters again, each to the collector that failed. They count as new: all attempts are
-   * left.
+   * Sends the payloads of dead letters again, each to the collector that failed, with its topics and headers. They count
+   * as new: all attempts are left.
    *
    * @throws {@link InvalidArgumentError} for what is no dead letter, or one of a collector that is not in the queue; then
    * nothing was sent
    */
   redrive(letters: DeadLetter | readonly DeadLetter[]): CollectorEvent[] {
-    const payloads = [letters].flat().map((letter: DeadLetter, at) => {
-      const argument = `redrive: letters[${at}].collectorKey`;
-      const key = checkName(argument, (letter as DeadLetter | null | undefined)?.collectorKey);
-      if (this.#collectors.has(key)) return new Payload(letter.value, { keys: key }) as Payload;
-      throw new InvalidArgumentError(argument, 'the key of a collector of the queue', `"${key}"`);
-    });
-    return this.#publisher.sendMany(payloads as Iterable<never>);
+    return redrive(letters, (key) => this.#collectors.has(key), this.#publisher);
   }
 
   /** Lets a collector that was set up take part. */

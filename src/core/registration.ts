@@ -7,7 +7,8 @@ import type { TaskPlan } from './task-plan.ts';
 export class Registration {
   readonly key: string;
   readonly collector: AnyCollector;
-  readonly processor: Processor;
+  /** With what is around it. */
+  processor: Processor;
   /** The order of registration. */
   readonly position: number;
   /** Which queue run it belongs to; a router that selects a foreign collector is caught by it. */

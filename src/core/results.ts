@@ -133,6 +133,12 @@ export function toResult(value: unknown, collectorKey: string): Result<unknown, 
   return typeof value !== 'object' || value === null ? ok(value) : objectToResult(value, collectorKey);
 }
 
+/** The result that a value is; undefined for a bare value. May throw if the value is hostile. */
+export function givenResult(value: unknown): Result<unknown, unknown> | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  return adopt(value) ?? (TaskControl.is(value) ? err(value) : undefined);
+}
+
 /** The result that a throw or a rejection stands for. */
 export function failureOf(collectorKey: string, thrown: unknown): Result<unknown, unknown> {
   return err(TaskControl.is(thrown) ? thrown : new ProcessorError(collectorKey, thrown));
@@ -140,7 +146,7 @@ export function failureOf(collectorKey: string, thrown: unknown): Result<unknown
 
 function objectToResult(value: object, collectorKey: string): Result<unknown, unknown> {
   try {
-    return adopt(value) ?? (TaskControl.is(value) ? err(value) : ok(value));
+    return givenResult(value) ?? ok(value);
   } catch (thrown) {
     return err(new ProcessorError(collectorKey, thrown));
   }

@@ -16,6 +16,7 @@ import { QueueType } from './delivery.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { ClearedError } from './errors.ts';
 import type { QueuedEvent, RankedEvent } from './event.ts';
+import type { SendHeaders } from './headers.ts';
 import { Intake } from './intake.ts';
 import type { KeptResults } from './kept-results.ts';
 import { Ledger } from './ledger.ts';
@@ -24,6 +25,7 @@ import type { QueueSettings } from './options.ts';
 import type { Payload } from './payload.ts';
 import { policyServices } from './policy-services.ts';
 import { Scheduled } from './scheduled.ts';
+import type { Surroundings } from './surroundings.ts';
 import { type DeliverDeadLetter, TaskPlanner } from './task-planner.ts';
 
 /** What outlasts a run. */
@@ -33,6 +35,7 @@ export interface QueueParts {
   readonly timers: Timers;
   readonly revocations: Revocations;
   readonly kept: KeptResults | undefined;
+  readonly surroundings: Surroundings;
   readonly hasCollector: (key: string) => boolean;
 }
 
@@ -58,7 +61,7 @@ export class QueueRun implements PoolObserver {
   #stopped = false;
 
   constructor(parts: QueueParts) {
-    const { settings, events, timers, revocations, kept } = parts;
+    const { settings, events, timers, revocations, kept, surroundings } = parts;
     const { clock } = settings;
     const meter = new LoadMeter(clock.now());
     const { ledger } = this;
@@ -72,11 +75,11 @@ export class QueueRun implements PoolObserver {
     this.pool = pool;
     this.admission = new Admission(pool, settings.maxSize);
     this.scheduled = new Scheduled(timers, clock, ledger, settings.maxScheduled);
-    this.#deadLetters = new DeadLetters(events, clock, parts.hasCollector, (payload) => this.#sendAnyway(payload));
+    this.#deadLetters = new DeadLetters(events, clock, parts.hasCollector, (...letter) => this.#sendAnyway(...letter));
     this.#deduplication = new Deduplication(clock, ledger, settings.maxDedupeKeys);
     this.#services = policyServices(events, clock);
     const deliverDead: DeliverDeadLetter = (...dead) => this.#deadLetters.deliver(...dead);
-    this.planner = new TaskPlanner(this.#services, revocations, deliverDead, adaptive);
+    this.planner = new TaskPlanner(this.#services, revocations, surroundings, deliverDead, adaptive);
     const { planner, scheduled } = this;
     this.dispatcher = new Dispatcher({
       settings,
@@ -186,9 +189,9 @@ export class QueueRun implements PoolObserver {
     return this.ledger;
   }
 
-  #sendAnyway(payload: Payload): boolean {
+  #sendAnyway(payload: Payload, headers: SendHeaders | undefined): boolean {
     if (this.#stopped) return false;
-    this.intake.sendAnyway(payload);
+    this.intake.sendAnyway(payload, headers);
     return true;
   }
 

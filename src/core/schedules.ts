@@ -6,7 +6,8 @@ import { type PeriodicHandle, type PeriodicOptions, PeriodicTask, type Publicati
 import type { Timers } from '../schedule/timers.ts';
 import { checkBoolean, checkFunction, checkName, checkOptions } from './checks.ts';
 import { describe, InvalidArgumentError } from './errors.ts';
-import type { QueuedEvent } from './event.ts';
+import type { CollectorEvent } from './event.ts';
+import { checkHeaders, type SendHeaders } from './headers.ts';
 import type { Intake } from './intake.ts';
 import { Payload } from './payload.ts';
 
@@ -17,6 +18,8 @@ export interface EveryOptions extends PeriodicOptions {
    * @default the cron expression, or the milliseconds
    */
   readonly name?: string | undefined;
+  /** Of each send; the processor finds them in `attempt.headers`. */
+  readonly headers?: SendHeaders | undefined;
 }
 
 /** The periodic publications of a queue. They run while the queue is up. */
@@ -35,7 +38,7 @@ export class Schedules {
 
   /** @throws {@link InvalidArgumentError} for a wrong cadence or option. */
   every(cadence: string | number, make: () => Payload, options: EveryOptions): PeriodicHandle {
-    const given = checkOptions<EveryOptions>('every', options, ['name', 'overlap', 'timeZone']);
+    const given = checkOptions<EveryOptions>('every', options, ['name', 'overlap', 'timeZone', 'headers']);
     const { timeZone, overlap = false, name = String(cadence) } = given;
     checkFunction('every: the function that makes the payload', make);
     checkBoolean('every: overlap', overlap);
@@ -43,7 +46,8 @@ export class Schedules {
       new InvalidArgumentError(`every: ${argument}`, expected, typeof value === 'string' ? value : describe(value));
     const checked = checkCadence(cadence, timeZone, this.#clock, refuse);
     checkName('every: name', name);
-    let latest: QueuedEvent | undefined;
+    const headers = given.headers === undefined ? undefined : checkHeaders('every: headers', given.headers);
+    let latest: CollectorEvent | undefined;
     const task: PeriodicTask = new PeriodicTask(
       this.#timers,
       this.#clock,
@@ -51,12 +55,12 @@ export class Schedules {
       { overlap },
       {
         run: () => {
-          latest = this.#publish(name, make);
+          latest = this.#publish(name, make, headers);
           return latest === undefined ? undefined : publicationOf(latest);
         },
         tell: (notice, { missed }) => {
           if (notice === 'checking') this.#tellChecking(name, missed);
-          else this.#tellScheduling(name, missed, latest as QueuedEvent);
+          else this.#tellScheduling(name, missed, latest as CollectorEvent);
         },
         failed: (error) => this.#tellFailure(QueueEventName.ERROR_SCHEDULING, name, error),
       },
@@ -85,13 +89,14 @@ export class Schedules {
     for (const task of this.#tasks) if (task.nextRun === undefined) this.#tasks.delete(task);
   }
 
-  #publish(name: string, make: () => Payload): QueuedEvent | undefined {
+  #publish(name: string, make: () => Payload, headers: SendHeaders | undefined): CollectorEvent | undefined {
     const payload: unknown = make();
     if (payload instanceof Promise) payload.catch(() => undefined);
     if (!(payload instanceof Payload)) {
       throw new InvalidArgumentError(`every: what "${name}" publishes`, 'a Payload', describe(payload));
     }
-    const event = this.#intake?.send(payload as Payload);
+    const sent = payload as Payload;
+    const event = headers === undefined ? this.#intake?.send(sent) : this.#intake?.sendWith(sent, { headers });
     if (event?.status !== 'settled') return event;
     this.#tellFailure(QueueEventName.ERROR_ENQUEUEING, name, event.getResult()?.errs()[0]);
     return undefined;
@@ -102,7 +107,7 @@ export class Schedules {
     this.#events.emit(QueueEventName.CHECKING_PERIODIC, { schedule, missed });
   }
 
-  #tellScheduling(schedule: string, missed: number, { id }: QueuedEvent): void {
+  #tellScheduling(schedule: string, missed: number, { id }: CollectorEvent): void {
     if (!this.#events.observed(QueueEventName.SCHEDULING_PERIODIC)) return;
     this.#events.emit(QueueEventName.SCHEDULING_PERIODIC, { schedule, missed, id });
   }
@@ -114,7 +119,7 @@ export class Schedules {
   }
 }
 
-function publicationOf(event: QueuedEvent): Publication {
+function publicationOf(event: CollectorEvent): Publication {
   return {
     get settled() {
       return event.status === 'settled';

@@ -13,6 +13,7 @@ import {
 } from './checks.ts';
 import { InvalidArgumentError } from './errors.ts';
 import { type FlowOptions, type FlowSettings, resolveFlow } from './flow-options.ts';
+import { checkHeaders, type SendHeaders } from './headers.ts';
 
 /** How a failed attempt is repeated. */
 export interface RetryOptions {
@@ -85,6 +86,8 @@ export interface CollectorTaskOptions extends TaskOptions, FlowOptions {
 
 /** Options of one send. */
 export interface SendOptions extends TaskOptions {
+  /** Texts that go along; the processor finds them in `attempt.headers`. Names do not begin with `collector-queue.`. */
+  readonly headers?: SendHeaders | undefined;
   /**
    * What makes this send a repeat of another one: a send with the same key that has not settled, or was accepted less than its
    * `dedupeWindow` ago. Nothing is done for a repeat: it gets an event of its own, with the same outcome; to cancel that
@@ -122,6 +125,7 @@ export interface DedupeSettings {
 export interface SendSettings extends TaskSettings {
   readonly dedupe: DedupeSettings | undefined;
   readonly partitionKey: string | undefined;
+  readonly headers: SendHeaders | undefined;
 }
 
 export interface CollectorTaskSettings extends TaskSettings {
@@ -132,7 +136,7 @@ export interface CollectorTaskSettings extends TaskSettings {
 
 export const TASK_OPTIONS = ['timeout', 'retry', 'ttl', 'expiresAt', 'delay', 'at', 'signal'] as const;
 
-const SEND_OPTIONS = [...TASK_OPTIONS, 'dedupeKey', 'dedupeWindow', 'partitionKey'] as const;
+const SEND_OPTIONS = [...TASK_OPTIONS, 'headers', 'dedupeKey', 'dedupeWindow', 'partitionKey'] as const;
 
 const RETRY_OPTIONS = ['attempts', 'base', 'cap', 'retryIf'] as const;
 
@@ -162,15 +166,20 @@ export function resolveCollectorTaskOptions(owner: string, options: CollectorTas
 
 /** @throws {@link InvalidArgumentError} for the first that is wrong; for a time of expiry that has passed, too. */
 export function resolveSendOptions(owner: string, options: SendOptions, now: number): SendSettings {
-  const settings = resolveTaskOptions(owner, checkOptions<SendOptions>(owner, options, SEND_OPTIONS));
-  const { partitionKey } = options;
+  const { headers, partitionKey, ...rest } = checkOptions<SendOptions>(owner, options, SEND_OPTIONS);
+  const settings = resolveTaskOptions(owner, rest);
   const { expiry } = settings;
   if (expiry !== undefined && 'expiresAt' in expiry && expiry.expiresAt <= now) {
     const time = new Date(expiry.expiresAt).toISOString();
     throw new InvalidArgumentError(`${owner}: expiresAt`, 'a time in the future', time);
   }
   if (partitionKey !== undefined) checkName(`${owner}: partitionKey`, partitionKey);
-  return { ...settings, partitionKey, dedupe: resolveDedupe(owner, options) };
+  return {
+    ...settings,
+    partitionKey,
+    dedupe: resolveDedupe(owner, rest),
+    headers: headers === undefined ? undefined : checkHeaders(`${owner}: headers`, headers),
+  };
 }
 
 function resolveDedupe(owner: string, { dedupeKey, dedupeWindow }: SendOptions): DedupeSettings | undefined {

@@ -14,6 +14,7 @@ import type { AnyCollector } from './collector.ts';
 import { CancelledError, DeliveryTimeoutError, ExpiredError, RevokedError } from './errors.ts';
 import { FlowControl } from './flow-control.ts';
 import type { Payload } from './payload.ts';
+import type { Surroundings } from './surroundings.ts';
 import type { SendSettings } from './task-options.ts';
 import { TaskPlan } from './task-plan.ts';
 
@@ -30,6 +31,7 @@ export class TaskPlanner {
   readonly #revocations: Revocations;
   readonly #revocation: RevocationPolicy;
   readonly #deadLetter: DeliverDeadLetter;
+  readonly #surroundings: Pick<Surroundings, 'hooks'>;
   readonly #watch: TaskPolicy | undefined;
   readonly #locks: Locks = new Map();
   readonly #flow: FlowControl;
@@ -41,9 +43,19 @@ export class TaskPlanner {
   /** One for a collector: what its sends say does not matter to whom they go with. */
   readonly #batches: Map<AnyCollector, BatchPolicy> = new Map();
 
-  /** @param watch - looks at every attempt */
-  constructor(services: PolicyServices, revocations: Revocations, deadLetter: DeliverDeadLetter, watch?: TaskPolicy) {
+  /**
+   * @param surroundings - policies of the queue, which come before those of a collector
+   * @param watch - looks at every attempt
+   */
+  constructor(
+    services: PolicyServices,
+    revocations: Revocations,
+    surroundings: Pick<Surroundings, 'hooks'>,
+    deadLetter: DeliverDeadLetter,
+    watch?: TaskPolicy,
+  ) {
     this.#services = services;
+    this.#surroundings = surroundings;
     this.#watch = watch;
     this.#revocations = revocations;
     this.#deadLetter = deadLetter;
@@ -54,7 +66,9 @@ export class TaskPlanner {
 
   /** The plan of a collector's tasks, for a send with these settings; undefined if there is nothing to mind. */
   planFor(collector: AnyCollector, sent?: SendSettings): TaskPlan | undefined {
-    const { settings, policies: custom, batch, key } = collector;
+    const { settings, policies: own, batch, key } = collector;
+    const { hooks } = this.#surroundings;
+    const custom = hooks.length === 0 ? own : [...hooks, ...own];
     const limit = sent?.timeout ?? settings.timeout;
     const timeout = limit === Number.POSITIVE_INFINITY ? undefined : limit;
     const retry = sent?.retry ?? settings.retry;

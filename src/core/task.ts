@@ -1,11 +1,12 @@
 import type { Result } from 'neverthrow';
-import type { PolicyTask } from '../policies/policy.ts';
 import type { QueuedEvent } from './event.ts';
 import type { Handover } from './handover.ts';
+import type { SendHeaders } from './headers.ts';
 import type { Payload } from './payload.ts';
 import type { Registration } from './registration.ts';
 import { TaskAlarm } from './task-alarm.ts';
 import type { TaskPlan } from './task-plan.ts';
+import type { CheckedPayload, CheckedTask } from './value-check.ts';
 
 /**
  * Where an attempt under a plan stands: not begun or parked; its processor on the stack; its work under way; given up,
@@ -21,6 +22,8 @@ export interface TaskExtras {
   startedAt: number | undefined;
   alarm: TaskAlarm | undefined;
   controller: AbortController | undefined;
+  /** What the schemas found. */
+  checked: CheckedPayload | undefined;
   /** The next in the event's list of tasks that can be aborted. */
   sibling: Task | undefined;
 }
@@ -29,7 +32,7 @@ export interface TaskExtras {
  * One attempt at one payload for one collector; it is what the processor gets as its third argument. A further attempt
  * is a task of its own, so that work which was left behind never sees the signal of its successor.
  */
-export class Task implements PolicyTask {
+export class Task implements CheckedTask {
   readonly event: QueuedEvent;
   readonly registration: Registration;
   /** Where the result belongs, of several tasks; undefined for the only task of its event. */
@@ -67,6 +70,10 @@ export class Task implements PolicyTask {
     return this.event.id;
   }
 
+  get headers(): SendHeaders | undefined {
+    return this.event.extras?.headers;
+  }
+
   get chain(): object {
     return this.event;
   }
@@ -81,6 +88,24 @@ export class Task implements PolicyTask {
     const extras = this.needExtras();
     extras.controller ??= this.#newController(extras);
     return extras.controller.signal;
+  }
+
+  get checked(): CheckedPayload | undefined {
+    return this.extras?.checked;
+  }
+
+  set checked(checked: CheckedPayload | undefined) {
+    this.needExtras().checked = checked;
+  }
+
+  get checkedTopics(): CheckedPayload | undefined {
+    return this.event.extras?.checkedTopics;
+  }
+
+  /** A task that is alone, or late, shares it with nobody. */
+  set checkedTopics(checked: CheckedPayload | undefined) {
+    if (this.handover === undefined || this.event.status === 'settled') return;
+    this.event.needExtras().checkedTopics = checked;
   }
 
   get plan(): TaskPlan | undefined {
@@ -141,7 +166,9 @@ export class Task implements PolicyTask {
 
   /** The next attempt. */
   successor(): Task {
-    return new Task(this.event, this.registration, this.plan, this.handover, this.index, this.number + 1);
+    const next = new Task(this.event, this.registration, this.plan, this.handover, this.index, this.number + 1);
+    if (this.checked !== undefined) next.checked = this.checked;
+    return next;
   }
 
   resume(): void {
@@ -172,6 +199,7 @@ function newExtras(plan: TaskPlan | undefined): TaskExtras {
     startedAt: undefined,
     alarm: undefined,
     controller: undefined,
+    checked: undefined,
     sibling: undefined,
   };
 }

@@ -34,7 +34,7 @@ export type Intersection<U> = (U extends unknown ? (one: U) => void : never) ext
 
 /** What collectors yield, by key. */
 export type OutcomesOf<C extends AnyCollector> = {
-  readonly [Each in C as Each['key']]: Each extends Collector<string, any, infer R, any, any>
+  readonly [Each in C as Each['key']]: Each extends Collector<string, any, infer R, any, any, any>
     ? Outcome<ValueOf<R>, ErrorOf<R> | CollectorQueueError>
     : never;
 };
@@ -46,7 +46,7 @@ export type TopicName<T> = IsAny<T> extends true ? string : keyof T & string;
 export type KeyName<C extends AnyCollector, T> = IsAny<T> extends true ? string : C['key'];
 
 /** The value that a collector takes. */
-export type TakenBy<C> = C extends Collector<string, infer V, any, any, any> ? V : never;
+export type TakenBy<C> = C extends Collector<string, any, any, any, any, infer I> ? I : never;
 
 /** The values of several collectors, boxed so that each counts, `any` too. */
 export type TakenByAll<C> =

@@ -1,10 +1,11 @@
 import type { Result } from 'neverthrow';
+import type { SendHeaders } from '../core/headers.ts';
 import type { Payload } from '../core/payload.ts';
 import type { PolicyTask, TaskPolicy } from './policy.ts';
 
 /** What is handed over of a task that failed for good. */
 export interface DeadLetter<V = any> {
-  /** The value of the payload, by reference. */
+  /** The value of the payload as it was sent, by reference. */
   readonly value: V;
   /** The key of the collector that failed. */
   readonly collectorKey: string;
@@ -16,6 +17,10 @@ export interface DeadLetter<V = any> {
   readonly attempts: number;
   /** Milliseconds since the Unix epoch. */
   readonly timestamp: number;
+  /** The topics of the payload, if it had any. */
+  readonly topics?: readonly string[] | undefined;
+  /** The headers of the send, if it had any. */
+  readonly headers?: SendHeaders | undefined;
 }
 
 /** Takes the tasks that failed for good; failing itself is the business of `deliver`. */

@@ -32,11 +32,26 @@ export interface PolicyTask extends Attempt {
 }
 
 /**
+ * Goes on to what is inside of a middleware, the processor in the end, and gives its outcome: it neither throws nor
+ * rejects. To be called once, before the middleware ends.
+ *
+ * @throws {@link InvalidArgumentError} if it is called again, or too late
+ */
+export type Next = () => Result<unknown, unknown> | Promise<Result<unknown, unknown>>;
+
+/**
+ * Wraps an attempt at a task: what it does before and after `next()` happens around the processor, and what it returns is
+ * the result, most often what `next()` gave. If it does not call `next`, the processor is not called. A throw or a
+ * rejection counts as `Err(ProcessorError)`, and so does what is no `Result`.
+ */
+export type Middleware = (task: PolicyTask, next: Next) => Result<any, any> | PromiseLike<Result<any, any>>;
+
+/**
  * Decides about the tasks of a collector. To park a task means: it frees its consumer, is counted, and comes back when
  * the policy that parked it calls `task.resume()`. At most `maxParked` are parked at a time; a task that would be one
  * too many settles as `Err(ParkedFullError)`.
  *
- * The methods must be quick and synchronous; what they throw settles the task as `Err(ProcessorError)`.
+ * The methods but `around` must be quick and synchronous; what they throw settles the task as `Err(ProcessorError)`.
  *
  * @experimental The shape may still change in a minor release.
  */
@@ -49,6 +64,8 @@ export interface TaskPolicy {
    * through is followed by this or by {@link TaskPolicy.workEnded}, and what is held for an attempt can be let go of.
    */
   notStarted?(task: PolicyTask, by: TaskPolicy): void;
+  /** Is called instead of the processor, which `next` calls; see {@link Middleware}. */
+  around?(task: PolicyTask, next: Next): ReturnType<Middleware>;
   /** Asked after each attempt; `'park'` means that the task is attempted again once it was resumed. */
   after?(task: PolicyTask, result: Result<unknown, unknown>): 'settle' | 'park';
   /** The work of an attempt that {@link TaskPolicy.before} let through has ended, perhaps long after it was given up. */

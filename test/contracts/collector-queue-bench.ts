@@ -7,6 +7,7 @@ import {
   type CollectorQueue,
   type EventPublisher,
   InvalidArgumentError,
+  type Middleware,
   type Payload,
   type QueueEventMap,
   QueueEventName,
@@ -33,6 +34,7 @@ export interface AnyQueue
     | 'removeCollector'
   > {
   getPublisher(): AnyPublisher;
+  use(middleware: Middleware): unknown;
   run<R>(body: (publisher: AnyPublisher) => R | Promise<R>): Promise<R>;
   pause(): void | Promise<void>;
   resume(): void | Promise<void>;

@@ -10,6 +10,7 @@ import {
   type TaskPolicy,
 } from 'collector-queue';
 import { expect } from 'vitest';
+import { z } from 'zod';
 import { rejectionOf, thrownBy } from '../core/scene.ts';
 import { type Bench, codeOf, errorOf, passed, recorded, until } from './collector-queue-bench.ts';
 import type { Checks } from './collector-queue-types.ts';
@@ -256,6 +257,68 @@ export const policies = {
   },
 
   collectorSignal: { kept: heedsSignal, differently: heedsSignal },
+
+  schema: {
+    kept: async (bench) => {
+      const called: unknown[] = [];
+      const work = (value: unknown): unknown => called.push(value) && value;
+      const schema = z.string().transform(Number);
+      const { publisher } = await bench.startedWith(work, { collector: { schema, retry: 3 } });
+      expect((await publisher.publish('7').wait()).oks()).toEqual([7]);
+      expect(await errorOf(publisher.publish(8))).toMatchObject({
+        code: 'CQ_SCHEMA',
+        retryable: false,
+        message: expect.stringContaining('the value does not fit the schema of collector "a"'),
+      });
+      expect(called).toEqual([7]);
+    },
+  },
+
+  middleware: {
+    kept: async (bench) => {
+      const notes: unknown[] = [];
+      const { queue, publisher } = await bench.startedWith(
+        (value, { number }) => {
+          notes.push('work');
+          return number === 1 ? err('not yet') : value;
+        },
+        { collector: { retry: { attempts: 2, base: 1 } } },
+      );
+      for (const name of ['outer', 'inner']) {
+        queue.use(async (task, next) => {
+          notes.push(`${name} ${task.number}`);
+          const result = await next();
+          notes.push(`${name} ${result.isOk() ? 'ok' : 'err'}`);
+          return result.map((value) => `${name} ${value}`);
+        });
+      }
+      expect((await publisher.publish('x').wait()).oks()).toEqual(['outer inner x']);
+      const attempt = (number: number, end: string): string[] => [
+        `outer ${number}`,
+        `inner ${number}`,
+        'work',
+        `inner ${end}`,
+        `outer ${end}`,
+      ];
+      expect(notes).toEqual([...attempt(1, 'err'), ...attempt(2, 'ok')]);
+    },
+  },
+
+  headers: {
+    kept: async (bench) => {
+      const seen: unknown[] = [];
+      const { publisher } = await bench.startedWith(
+        (_value, attempt) => {
+          seen.push(attempt.headers);
+          return attempt.number === 1 ? err('not yet') : 'done';
+        },
+        { collector: { retry: { attempts: 2, base: 1 } } },
+      );
+      await publisher.publish(1, undefined, { headers: { a: 'b' } }).wait();
+      await publisher.publish(1).wait();
+      expect(seen).toEqual([{ a: 'b' }, { a: 'b' }, undefined, undefined]);
+    },
+  },
 
   customPolicies: {
     kept: async (bench) => {

@@ -222,6 +222,11 @@ export const promises = {
     'in the worker process that has the signal',
   ),
   customPolicies: kept('A policy of your own decides before and after each attempt'),
+  schema: kept(
+    'The `schema` of a collector checks and transforms values before its processor; what does not fit is not retried',
+  ),
+  middleware: kept('What `use` was given wraps every attempt, the first one outermost, and may replace the result'),
+  headers: kept('The `headers` of a send are those of every attempt'),
   lock: keptDifferently('One task of the queue at a time holds a `lock`', 'in each worker process'),
   collectorConcurrency: keptDifferently(
     'At most `concurrency` attempts of a collector run at a time',

@@ -355,7 +355,7 @@ describe('the arguments of a collector', () => {
     const error = thrownBy(() => new Collector('a', noop, { [name]: 1 }));
     const hint = proposed === undefined ? '' : ` (did you mean '${proposed}'?)`;
     const known =
-      'made of topics, lifecycle, context, timeout, retry, ttl, expiresAt, delay, at, signal, lock, deadLetter, concurrency, rateLimit, partitionBy, policies';
+      'made of topics, lifecycle, context, schema, timeout, retry, ttl, expiresAt, delay, at, signal, lock, deadLetter, concurrency, rateLimit, partitionBy, policies';
     expectRefusal(error, 'Collector "a": options', known, `given '${name}'${hint}`);
   });
 
@@ -623,7 +623,7 @@ describe('a send', () => {
     expectRefusal(
       name,
       'sendWhenReady: options',
-      'made of timeout, retry, ttl, expiresAt, delay, at, signal',
+      'made of timeout, retry, ttl, expiresAt, delay, at, signal, headers',
       "given 'sginal' (did you mean 'signal'?)",
     );
     const options = await rejectionOf(publisher.sendWhenReady(payload, null as unknown as object));

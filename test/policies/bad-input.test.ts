@@ -2,9 +2,11 @@ import {
   Collector,
   type CollectorOptions,
   CollectorQueue,
+  type DeadLetter,
   ErrorCode,
   type EveryOptions,
   InvalidArgumentError,
+  type Middleware,
   Payload,
   type QueueOptions,
   RetryTask,
@@ -108,6 +110,36 @@ const TASK_OPTIONS: Row[] = [
   [{ retry: { jitter: true } }, 'retry: options', 'made of attempts', "given 'jitter'"],
 ];
 
+const SCHEMA = 'a Standard Schema of version 1, such as those of zod, valibot and arktype';
+const validate = (value: unknown): object => ({ value });
+const NOT_SCHEMAS = [
+  [null, 'null'],
+  [0, '0'],
+  ['', '""'],
+  ['string', '"string"'],
+  [{ parse: noop }, 'an object without "~standard"'],
+  [() => true, 'a function without "~standard"'],
+  [{ '~standard': null }, 'an object without "~standard"'],
+  [{ '~standard': { version: 2, vendor: 'x', validate } }, 'one of version 2'],
+  [{ '~standard': { vendor: 'x', validate } }, 'one of version undefined'],
+  [{ '~standard': { version: 1, vendor: 'x' } }, 'one without a validate function'],
+] as const;
+
+const NOT_HEADERS: Row[] = [
+  ...rows('headers', 'a plain object of strings', [
+    [null, 'null'],
+    ['a: b', '"a: b"'],
+    [[], 'an empty array'],
+    [new Map(), 'a Map'],
+    [new Headers(), 'a Headers'],
+  ]),
+  [{ headers: { '': 'x' } }, 'headers: name', 'a non-empty string', 'empty'],
+  [{ headers: { a: 1 } }, 'headers["a"]', 'a string', '1'],
+  [{ headers: { a: undefined } }, 'headers["a"]', 'a string', 'undefined'],
+  [{ headers: { 'collector-queue.x': 'y' } }, 'headers', 'without __proto__ and names', 'given "collector-queue.x"'],
+  [{ headers: JSON.parse('{"__proto__":"x"}') }, 'headers', 'without __proto__ and names', 'given "__proto__"'],
+];
+
 describe('the options of a collector', () => {
   const cases: Row[] = [
     ...TASK_OPTIONS,
@@ -156,6 +188,9 @@ describe('the options of a collector', () => {
     [{ partitionKey: 'x' }, 'options', 'partitionBy', "given 'partitionKey' (did you mean 'partitionBy'?)"],
     [{ policies: [{ notStarted: 5 }] }, 'policies[0].notStarted', 'a function', '5'],
     [{ policies: [{ settled: 5 }] }, 'policies[0].settled', 'a function', '5'],
+    [{ policies: [{ around: 'no' }] }, 'policies[0].around', 'a function', '"no"'],
+    ...NOT_SCHEMAS.map(([schema, came]): Row => [{ schema }, 'schema', SCHEMA, came]),
+    [{ shema: {} }, 'options', 'schema', "given 'shema' (did you mean 'schema'?)"],
     [{ policies: [{ workEnded: 'no' }] }, 'policies[0].workEnded', 'a function', '"no"'],
     [{ timeOut: 5 }, 'options', 'timeout', "given 'timeOut' (did you mean 'timeout'?)"],
     [{ retries: 5 }, 'options', 'retry', "given 'retries' (did you mean 'retry'?)"],
@@ -199,6 +234,7 @@ describe('the options of a send', () => {
     [{ partitionBy: noop }, 'options', 'partitionKey', "given 'partitionBy' (did you mean 'partitionKey'?)"],
     [{ concurrency: 1 }, 'options', 'made of timeout, retry', "given 'concurrency'"],
     [[], 'options', 'an object', 'an empty array'],
+    ...NOT_HEADERS,
   ];
 
   async function withQueue(body: (scene: Scene) => Promise<void> | void): Promise<void> {
@@ -269,6 +305,20 @@ describe('the options of a queue', () => {
     [{ results: true }, 'results: options', 'an object', 'true'],
     [{ results: 100 }, 'results: options', 'an object', '100'],
     [{ results: { kep: 1 } }, 'results: options', 'made of keep, ttl', "given 'kep' (did you mean 'keep'?)"],
+    ...[null, 'a', [], () => 1].map(
+      (schemas, at): Row => [
+        { schemas },
+        'schemas',
+        'an object of schemas by topics',
+        ['null', '"a"', 'an empty array', 'a function'][at] as string,
+      ],
+    ),
+    ...NOT_SCHEMAS.map(([schema, came]): Row => [{ schemas: { a: schema } }, 'schemas["a"]', SCHEMA, came]),
+    [{ schemas: { '': 1 } }, 'schemas: topic', 'a non-empty string', 'empty'],
+    ...['#', 'a/#', '+/a', 'a/+/b'].map(
+      (topic): Row => [{ schemas: { [topic]: 1 } }, 'schemas: topic', 'the name of a topic', `the pattern "${topic}"`],
+    ),
+    [{ schema: {} }, 'options', 'schemas', "given 'schema' (did you mean 'schemas'?)"],
     [{ maxSchedule: 1 }, 'options', 'maxScheduled', "given 'maxSchedule' (did you mean 'maxScheduled'?)"],
     [{ retry: 1 }, 'options', 'made of minConsumers', "given 'retry'"],
   ];
@@ -311,6 +361,8 @@ describe('the arguments of', () => {
     [1_000, make, { name: '' }, 'name', 'a non-empty string'],
     [1_000, make, { name: 5 }, 'name', 'a non-empty string'],
     [1_000, make, { timezone: 'UTC' }, 'options', 'made of name, overlap, timeZone'],
+    [1_000, make, { headers: ['a'] }, 'headers', 'a plain object of strings'],
+    [1_000, make, { headers: { a: 5 } }, 'headers["a"]', 'a string'],
     [1_000, make, null, 'options', 'an object'],
     [1_000, undefined, {}, 'the function that makes the payload', 'a function'],
     [1_000, new Payload(1), {}, 'the function that makes the payload', 'a function'],
@@ -355,6 +407,33 @@ describe('the arguments of', () => {
       expectRefusal(restoring, 'restore: collectorKey', 'a non-empty string', came);
       const asking = thrownBy(() => queue.result(key as string));
       expectRefusal(asking, 'result: id', 'a non-empty string', came);
+    });
+  });
+
+  test.each([
+    [undefined, '', 'a function or a TaskPolicy', 'undefined'],
+    [null, '', 'a function or a TaskPolicy', 'null'],
+    ['trace', '', 'a function or a TaskPolicy', '"trace"'],
+    [{}, '', 'an object with one of before, around, after', 'without'],
+    [{ arround: noop }, '', 'an object with one of before, around, after', 'without'],
+    [{ around: 5 }, '.around', 'a function', '5'],
+    [{ around: noop, before: 'no' }, '.before', 'a function', '"no"'],
+  ])('use: %j is refused', async (middleware, member, expected, came) => {
+    await withQueue(({ queue }) => {
+      const error = thrownBy(() => queue.use(middleware as unknown as Middleware));
+      expectRefusal(error, `use: middleware${member}`, expected, came);
+    });
+  });
+
+  test.each([
+    [{ topics: 'a' }, 'topics', 'an array of strings', '"a"'],
+    [{ topics: [''] }, 'topics[0]', 'a non-empty string', 'empty'],
+    [{ headers: 'a' }, 'headers', 'a plain object of strings', '"a"'],
+    [{ headers: { a: null } }, 'headers["a"]', 'a string', 'null'],
+  ])('redrive: a letter with %j is refused, and nothing is sent', async (wrong, name, expected, came) => {
+    await withQueue(({ queue }) => {
+      const error = thrownBy(() => queue.redrive([letter, { ...letter, ...wrong } as unknown as DeadLetter]));
+      expectRefusal(error, `redrive: letters[1].${name}`, expected, came);
     });
   });
 

@@ -4,6 +4,7 @@ import {
   type BatchOptions,
   type BatchProcessor,
   CancelledError,
+  CollectorQueue,
   DeliveryTimeoutError,
   ExpiredError,
   err,
@@ -17,6 +18,7 @@ import {
 } from 'collector-queue';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
 import { gate, type Scene, started, thrownBy } from '../core/scene.ts';
 
 interface BatchScene extends Scene {
@@ -513,6 +515,15 @@ describe('bad input', () => {
     const error = thrownBy(() => new BatchCollector('a', () => undefined, { batch: batch as BatchOptions }));
     expect(error).toBeInstanceOf(TypeError);
     expect(String(error)).toContain(name);
+  });
+
+  test('so are schemas: they would check no batch', () => {
+    const rows = new BatchCollector('a', () => undefined, { batch: {} });
+    const schema = z.number();
+    const own = thrownBy(() => new BatchCollector('a', () => undefined, { batch: {}, schema } as never));
+    expect(String(own)).toContain('BatchCollector "a": schema must be left out');
+    const ofQueue = thrownBy(() => new CollectorQueue([rows], { schemas: { topic: schema } }));
+    expect(String(ofQueue)).toContain('collectors[0] must be a Collector of single payloads');
   });
 
   test('so are options that are none, and what a Collector refuses', () => {
