@@ -4,9 +4,9 @@ import type { LoadMeter } from '../pool/load-meter.ts';
 import { QueueEventName } from '../queue-events/names.ts';
 import type { QueueEventSource } from '../queue-events/queue-events.ts';
 import type { Clock } from '../schedule/clock.ts';
-import type { Timers } from '../schedule/timers.ts';
 import { Cancellations } from './cancellations.ts';
 import { type AnyCollector, registrationOf } from './collector.ts';
+import type { DispatcherParts } from './dispatcher-parts.ts';
 import { asRouterError, RouterError, stackOf, UnroutedError } from './errors.ts';
 import type { EventHost, Extras, QueuedEvent } from './event.ts';
 import { FullControl } from './full-control.ts';
@@ -19,7 +19,6 @@ import type { Parking } from './parking.ts';
 import type { Payload } from './payload.ts';
 import type { Registration } from './registration.ts';
 import { Router } from './router.ts';
-import type { Scheduled } from './scheduled.ts';
 import { SimpleRouter } from './simple-router.ts';
 import { Task } from './task.ts';
 import type { TaskAlarm } from './task-alarm.ts';
@@ -28,22 +27,6 @@ import type { TaskPlan } from './task-plan.ts';
 import type { TaskPlanner } from './task-planner.ts';
 import { TaskRunner } from './task-runner.ts';
 import type { TaskSink } from './task-runner-parts.ts';
-
-/** What a dispatcher works with. */
-export interface DispatcherParts {
-  readonly settings: QueueSettings;
-  readonly clock: Clock;
-  readonly ledger: Ledger;
-  readonly meter: LoadMeter;
-  readonly events: QueueEventSource;
-  readonly pool: ConsumerPool<QueuedEvent>;
-  readonly timers: Timers;
-  readonly planner: TaskPlanner;
-  readonly scheduled: Scheduled;
-  readonly kept: KeptResults | undefined;
-  /** Called when everything accepted has settled and no consumer is busy. */
-  readonly onIdle: () => void;
-}
 
 /**
  * The way of one payload, from the claim of a consumer to its results:

@@ -2,7 +2,7 @@ import type { AsyncResource } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import type { Result } from 'neverthrow';
 import type { Ranked } from '../pool/buffer.ts';
-import type { Work } from '../pool/consumer-pool.ts';
+import type { Work } from '../pool/pool-parts.ts';
 import type { Clock } from '../schedule/clock.ts';
 import { onAbort } from './abort-hub.ts';
 import { checkDuration, checkOptions, checkSignal } from './checks.ts';

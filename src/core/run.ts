@@ -1,9 +1,10 @@
 import type { Revocations } from '../policies/revocation.ts';
 import type { PolicyServices } from '../policies/services.ts';
 import type { Buffer } from '../pool/buffer.ts';
-import { ConsumerPool, type PoolLimits, type PoolObserver } from '../pool/consumer-pool.ts';
+import { ConsumerPool } from '../pool/consumer-pool.ts';
 import { FifoBuffer, LifoBuffer } from '../pool/linked-buffer.ts';
 import { LoadMeter } from '../pool/load-meter.ts';
+import type { PoolLimits, PoolObserver } from '../pool/pool-parts.ts';
 import { PriorityBuffer } from '../pool/priority-buffer.ts';
 import { QueueEventName } from '../queue-events/names.ts';
 import type { QueueEventSource } from '../queue-events/queue-events.ts';

@@ -229,24 +229,26 @@ export class TaskRunner {
   }
 
   private settleParked(task: Task, error: unknown): void {
-    const { event } = task;
-    const parking = event.extras?.parking;
-    if (parking?.unpark(task) === undefined) return;
-    this.#ledger.parkedTasks--;
-    this.cancelAlarm(task);
-    if (parking.isEmpty) this.leaveParking(event);
+    if (!this.unparked(task)) return;
     this.finish(task, err(error));
     this.#sink.checkIdle();
   }
 
   private completeParked(task: Task, result: Result<unknown, unknown>): void {
-    const { event } = task;
-    const parking = event.extras?.parking;
-    if (parking?.unpark(task) === undefined) return;
-    this.#ledger.parkedTasks--;
-    if (parking.isEmpty) this.leaveParking(event);
+    if (!this.unparked(task)) return;
     this.endedByPlan(task, result);
     this.#sink.checkIdle();
+  }
+
+  /** It does not come back. False if it is not parked. */
+  private unparked(task: Task): boolean {
+    const { event } = task;
+    const parking = event.extras?.parking;
+    if (parking?.unpark(task) === undefined) return false;
+    this.#ledger.parkedTasks--;
+    this.cancelAlarm(task);
+    if (parking.isEmpty) this.leaveParking(event);
+    return true;
   }
 
   private forgetTask(task: Task): void {

@@ -1,38 +1,11 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { Clock, Timer } from '../schedule/clock.ts';
 import { targetConsumers } from './autoscaler.ts';
-import type { Buffer, BufferEntry } from './buffer.ts';
+import type { Buffer } from './buffer.ts';
 import { FifoBuffer } from './linked-buffer.ts';
 import type { LoadMeter } from './load-meter.ts';
+import type { PoolLimits, PoolObserver, Work } from './pool-parts.ts';
 import { Sampler } from './sampler.ts';
-
-/** What consumers consume. */
-export interface Work<W> extends BufferEntry<W> {
-  /** A consumer was found for it; {@link Work.run} follows at once or in the next microtask. Runs no user code. */
-  claim(): void;
-  /** Does the work. True if it goes on after the return: it then calls {@link ConsumerPool.release} once, when done. */
-  run(): boolean;
-}
-
-/** What the pool tells its owner. None of these may throw. */
-export interface PoolObserver {
-  /** The number of consumers changed. Told outside of `offer`. */
-  scaled(from: number, to: number): void;
-  /** Fewer wait, or a consumer became idle; told only while {@link ConsumerPool.watched} is set. */
-  roomMade(): void;
-  /** The last busy consumer became idle. */
-  quiet(): void;
-  /** Totals for the load meter. */
-  totals(): { readonly accepted: number; readonly settled: number };
-}
-
-export interface PoolLimits {
-  readonly minConsumers: number;
-  readonly maxConsumers: number;
-  readonly idleTimeout: number;
-  /** How many consumers may be busy now, of `maxConsumers`; asked at every look at the load. All of them by default. */
-  readonly level?: (() => number) | undefined;
-}
 
 /** How long consumers go on without a turn for timers and I/O, in milliseconds. */
 const SLICE = 10;

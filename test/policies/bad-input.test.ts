@@ -414,8 +414,8 @@ describe('the arguments of', () => {
     [undefined, '', 'a function or a TaskPolicy', 'undefined'],
     [null, '', 'a function or a TaskPolicy', 'null'],
     ['trace', '', 'a function or a TaskPolicy', '"trace"'],
-    [{}, '', 'an object with one of before, around, after', 'without'],
-    [{ arround: noop }, '', 'an object with one of before, around, after', 'without'],
+    [{}, '', 'an object with one of before, notStarted, around, after', 'without'],
+    [{ arround: noop }, '', 'an object with one of before, notStarted, around, after', 'without'],
     [{ around: 5 }, '.around', 'a function', '5'],
     [{ around: noop, before: 'no' }, '.before', 'a function', '"no"'],
   ])('use: %j is refused', async (middleware, member, expected, came) => {

@@ -1,7 +1,8 @@
 import type { Buffer, Ranked } from '../../src/pool/buffer.ts';
-import { ConsumerPool, type PoolLimits, type PoolObserver, type Work } from '../../src/pool/consumer-pool.ts';
+import { ConsumerPool } from '../../src/pool/consumer-pool.ts';
 import { FifoBuffer } from '../../src/pool/linked-buffer.ts';
 import { LoadMeter } from '../../src/pool/load-meter.ts';
+import type { PoolLimits, PoolObserver, Work } from '../../src/pool/pool-parts.ts';
 import { ManualClock } from '../../src/testing/manual-clock.ts';
 
 type JobState = 'new' | 'claimed' | 'running' | 'ended';
