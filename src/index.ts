@@ -53,8 +53,10 @@ export {
   WaitTimeoutError,
 } from './core/errors.ts';
 export type { CollectorEvent, EventStatus, WaitOptions } from './core/event.ts';
+export type { HealthOptions, QueueHealth, RunningTask } from './core/health.ts';
 export type { ResultsOptions } from './core/kept-results.ts';
 export type { Extension, Lifecycle, LifecycleGenerator, LifecycleObject } from './core/lifecycle.ts';
+export type { QueueState } from './core/lifetime.ts';
 export type { Logger } from './core/log.ts';
 export type { QueueMetrics } from './core/metrics.ts';
 export type { QueueOptions } from './core/options.ts';

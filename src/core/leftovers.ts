@@ -37,3 +37,15 @@ export function leftoverEnded(task: Task): boolean {
   leftovers.works--;
   return leftovers.works === 0 && leftovers.kept;
 }
+
+/** How many consumers are with work that nobody waits for any more, and with nothing else. */
+export function consumersKept(tasks: Iterable<Task>): number {
+  const keepers = new Set<object>();
+  for (const task of tasks) {
+    const leftovers = leftoversOf.get(task);
+    if (task.phase !== 'abandoned') {
+      if (task.event.status === 'settled') keepers.add(task.event);
+    } else if (leftovers?.kept === true) keepers.add(leftovers);
+  }
+  return keepers.size;
+}

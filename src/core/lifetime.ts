@@ -16,7 +16,7 @@ import type { ShutdownSettings } from './shutdown-options.ts';
  *      ↑         │ failed                            │
  *      └─────────┘            starting ←─────────────┘ initQueue again
  */
-type QueueState = 'new' | 'starting' | 'running' | 'closing' | 'closed';
+export type QueueState = 'new' | 'starting' | 'running' | 'closing' | 'closed';
 
 /** The state machine of a queue: starts runs, and shuts them down. Callers of the same transition share its outcome. */
 export class QueueLifetime {
@@ -49,6 +49,15 @@ export class QueueLifetime {
   /** The run while the queue is up. */
   get up(): QueueRun | undefined {
     return this.#state === 'running' || this.#state === 'closing' ? this.#run : undefined;
+  }
+
+  /** The run now, or the last one. */
+  get last(): QueueRun | undefined {
+    return this.#run;
+  }
+
+  get state(): QueueState {
+    return this.#state;
   }
 
   get paused(): boolean {

@@ -5,7 +5,7 @@ import type { PolicyTask } from '../policies/policy.ts';
 import type { ConsumerPool } from '../pool/consumer-pool.ts';
 import { QueueEventName } from '../queue-events/names.ts';
 import type { QueueEventSource } from '../queue-events/queue-events.ts';
-import { Completions } from './completions.ts';
+import { Completions, type Running } from './completions.ts';
 import { CancelledError, ParkedFullError, ProcessorError } from './errors.ts';
 import type { EventStatus, QueuedEvent } from './event.ts';
 import type { Ledger } from './ledger.ts';
@@ -64,7 +64,7 @@ export class TaskRunner {
           : this.callInScope(task, event.extras.scope);
       const promise = promiseOf(returned);
       if (promise !== undefined) {
-        this.#completions.follow(promise, task);
+        this.#completions.follow(promise, task, this.#pool.time);
         if (task.extras !== undefined) task.extras.phase = 'going';
         return true;
       }
@@ -130,6 +130,11 @@ export class TaskRunner {
   underWay(): QueuedEvent[] {
     const running = this.#completions.underWay().map(({ event }) => event);
     return [...new Set([...running, ...this.#parkedEvents])];
+  }
+
+  /** The tasks whose work goes on, wanted or not; to be read at once. */
+  running(): Running[] {
+    return this.#completions.running();
   }
 
   /** Lets go of the time limits and signals of work that goes on: nobody waits for it any more. */

@@ -61,6 +61,11 @@ export class ConsumerPool<W extends Work<W>> {
   busy = 0;
   /** Consumers alive, busy or idle: `minConsumers` … `maxConsumers`. */
   consumers: number;
+  /**
+   * The clock, as it was last read here: while a consumer is busy, within one tick of the autoscaler. Free where a
+   * reading for each payload is not.
+   */
+  time: number;
   /** Set while somebody wants to hear of {@link PoolObserver.roomMade}. */
   watched = false;
 
@@ -95,6 +100,7 @@ export class ConsumerPool<W extends Work<W>> {
     this.#clock = clock;
     this.#meter = meter;
     this.#observer = observer;
+    this.time = clock.now();
     this.consumers = limits.minConsumers;
     this.#reported = this.consumers;
     this.#tick = Math.min(LONGEST_TICK, Math.max(SHORTEST_TICK, limits.idleTimeout / TICKS_PER_IDLE_TIMEOUT));
@@ -266,6 +272,7 @@ export class ConsumerPool<W extends Work<W>> {
   /** Once a slice is over: yields if timers and I/O had no turn since it began, or else begins the next one. */
   private checkSlice(): void {
     const now = this.#clock.now();
+    this.time = now;
     this.#sampler.read(now);
     if (now < this.#sliceEnd || this.#yielding) return;
     if (this.#turnPending) {
@@ -285,6 +292,7 @@ export class ConsumerPool<W extends Work<W>> {
   /** Samples the load and lets the autoscaler decide; rests once the pool is idle at its minimum. */
   readonly #onTick = (): void => {
     const now = this.#clock.now();
+    this.time = now;
     this.sampleLoad(now);
     const averages = this.#meter.averages(now);
     this.consumers = targetConsumers({

@@ -45,6 +45,7 @@ const INTENTS = [
   'DEADLINES',
   'SCHEDULES',
   'LOCKS',
+  'OBSERVING',
   'RESULTS',
   'QUEUE-EVENTS',
   'EMITTERS',
