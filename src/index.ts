@@ -55,6 +55,7 @@ export {
 export type { CollectorEvent, EventStatus, WaitOptions } from './core/event.ts';
 export type { HealthOptions, QueueHealth, RunningTask } from './core/health.ts';
 export type { ResultsOptions } from './core/kept-results.ts';
+export type { LatencyFigures, LatencyMetrics, LatencyOptions } from './core/latency.ts';
 export type { Extension, Lifecycle, LifecycleGenerator, LifecycleObject } from './core/lifecycle.ts';
 export type { QueueState } from './core/lifetime.ts';
 export type { Logger } from './core/log.ts';

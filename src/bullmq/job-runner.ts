@@ -27,13 +27,14 @@ export class JobRunner {
   attemptsBefore: (collectorKey: string, eventId: string) => number = () => 0;
 
   constructor(collectors: readonly AnyCollector[], settings: BullMQQueueSettings, events: QueueEventSource) {
-    const { clock, logger, maxParked } = settings;
+    const { clock, logger, maxParked, latency } = settings;
     this.#queue = new CollectorQueue(collectors.map(withoutRedisPart), {
       router: ToItsCollector,
       maxConsumers: ENOUGH_CONSUMERS,
       maxParked,
       clock,
       logger,
+      latency: latency === undefined ? false : { window: latency },
     });
     this.#forward(events);
   }

@@ -13,6 +13,7 @@ import {
 import { QueueType } from '../core/delivery.ts';
 import { describe, InvalidArgumentError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
+import { resolveLatency } from '../core/options.ts';
 import { Router, type RouterClass } from '../core/router.ts';
 import { SimpleRouter } from '../core/simple-router.ts';
 import { topicTypes } from '../core/types.ts';
@@ -56,6 +57,8 @@ export interface BullMQQueueSettings {
   readonly poisonLimit: number;
   readonly maxParked: number;
   readonly logger: Logger | undefined;
+  /** The window of the latency figures, in milliseconds; undefined without them. */
+  readonly latency: number | undefined;
   readonly clock: Clock;
 }
 
@@ -102,6 +105,7 @@ const NAMES: readonly (keyof BullMQQueueOptions)[] = [
   'poisonLimit',
   'maxParked',
   'logger',
+  'latency',
   'topics',
   'clock',
 ];
@@ -151,6 +155,7 @@ export function resolveOptions(options: BullMQQueueOptions): BullMQQueueSettings
     poisonLimit: checkInteger(named('poisonLimit'), or(given.poisonLimit, 2), { min: 0 }),
     maxParked: checkInteger(named('maxParked'), or(given.maxParked, 100_000), { min: 0, infinite: true }),
     logger: given.logger === undefined ? undefined : checkMethods(named('logger'), given.logger, LOGGER_METHODS),
+    latency: resolveLatency(named('latency'), or(given.latency, false)),
     clock: checkMethods(named('clock'), or(given.clock, systemClock), CLOCK_METHODS),
   });
 }

@@ -3,7 +3,7 @@ import { settlesWithin } from '../schedule/time-limit.ts';
 import { type AnyCollector, Collector } from './collector.ts';
 import { describe, describeThrown, InvalidArgumentError, LifecycleError, RouterError } from './errors.ts';
 import { causesOf } from './lifecycle.ts';
-import { Registration } from './registration.ts';
+import { type Instrument, Registration } from './registration.ts';
 import { Router, type RouterClass } from './router.ts';
 import type { TaskPlanner } from './task-planner.ts';
 
@@ -140,6 +140,11 @@ export class CollectorSet {
   /** The tasks that are handed over from now on go by new plans. */
   replan(planner: TaskPlanner): void {
     for (const registration of this.#registrations) registration.plan = planner.planFor(registration.collector);
+  }
+
+  /** Lets processors be called by way of what `wrap` makes of them. Each once. */
+  instrument(wrap: Instrument): void {
+    for (const registration of this.#registrations) registration.instrument(wrap);
   }
 
   /** Whether a collector counts from the acceptance of its payloads. */

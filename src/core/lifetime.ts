@@ -119,6 +119,7 @@ export class QueueLifetime {
   /** Gives the run a router that knows the collectors as they are now, and tasks the plans of now. */
   connect(run: QueueRun): void {
     this.#collectors.replan(run.planner);
+    if (run.instrument !== undefined) this.#collectors.instrument(run.instrument);
     try {
       run.dispatcher.use(this.#collectors.router());
       run.intake.countFromAcceptance(this.#collectors.countFromAcceptance);

@@ -3,11 +3,14 @@ import { LifecycleError } from './errors.ts';
 import { freshContext, type Shutdown, setUp } from './lifecycle.ts';
 import type { TaskPlan } from './task-plan.ts';
 
+/** Puts something around the processor of the collector with this key. */
+export type Instrument = (processor: Processor, key: string) => Processor;
+
 /** A collector at work in a queue: its context, its lifecycle, and what it has unfinished. */
 export class Registration {
   readonly key: string;
   readonly collector: AnyCollector;
-  readonly processor: Processor;
+  processor: Processor;
   /** The order of registration. */
   readonly position: number;
   /** Which queue run it belongs to; a router that selects a foreign collector is caught by it. */
@@ -24,6 +27,7 @@ export class Registration {
   closing = false;
   /** Told when {@link Registration.unfinished} falls to 0. */
   finished: (() => void) | undefined = undefined;
+  #instrumented = false;
   #shutdown: Shutdown | undefined;
   #closed: Promise<void> | undefined;
 
@@ -60,6 +64,13 @@ export class Registration {
   /** One task has ended. */
   taskEnded(): void {
     if (--this.unfinished === 0 && this.finished !== undefined) this.finished();
+  }
+
+  /** From now on the processor is called by way of what `wrap` makes of it. Once. */
+  instrument(wrap: Instrument): void {
+    if (this.#instrumented) return;
+    this.#instrumented = true;
+    this.processor = wrap(this.processor, this.key);
   }
 
   /** Shuts the collector down and frees it for another queue, also if its lifecycle fails. Once; callers share it. */

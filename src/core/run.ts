@@ -16,11 +16,13 @@ import { ClearedError } from './errors.ts';
 import type { QueuedEvent, RankedEvent } from './event.ts';
 import { Intake } from './intake.ts';
 import type { KeptResults } from './kept-results.ts';
+import { Latency, LatencyMeter } from './latency.ts';
 import { Ledger } from './ledger.ts';
 import { MetricsReader, type QueueLevels } from './metrics.ts';
 import type { QueueSettings } from './options.ts';
 import type { Payload } from './payload.ts';
 import { policyServices } from './policy-services.ts';
+import type { Instrument } from './registration.ts';
 import { Scheduled } from './scheduled.ts';
 import { TaskPlanner } from './task-planner.ts';
 
@@ -46,6 +48,9 @@ export class QueueRun implements PoolObserver {
   readonly intake: Intake;
   readonly planner: TaskPlanner;
   readonly scheduled: Scheduled;
+  /** What is to be put around the processors, if anything is. */
+  readonly instrument: Instrument | undefined;
+  readonly #latency: Latency | undefined;
   readonly #deadLetters: DeadLetters;
   readonly #services: PolicyServices;
   readonly #events: QueueEventSource;
@@ -57,12 +62,15 @@ export class QueueRun implements PoolObserver {
   constructor(parts: QueueParts) {
     const { settings, events, timers, revocations, kept } = parts;
     const { clock } = settings;
-    const meter = new LoadMeter(clock.now());
+    const latency = settings.latency === undefined ? undefined : new Latency(settings.latency, clock);
+    const meter = latency === undefined ? new LoadMeter(clock.now()) : new LatencyMeter(clock.now(), latency);
     const pool = new ConsumerPool<QueuedEvent>(bufferFor(settings), settings, clock, meter, this);
     const { ledger } = this;
     this.#settings = settings;
     this.#events = events;
     this.#meter = meter;
+    this.#latency = latency;
+    this.instrument = latency && ((processor, key) => latency.timed(processor, key));
     this.pool = pool;
     this.admission = new Admission(pool, settings.maxSize);
     this.scheduled = new Scheduled(timers, clock, ledger, settings.maxScheduled);
@@ -111,7 +119,7 @@ export class QueueRun implements PoolObserver {
         return scheduled.size;
       },
     };
-    return new MetricsReader(this.ledger, this.#meter, levels, this.#settings.clock.now());
+    return new MetricsReader(this.ledger, this.#meter, levels, this.#settings.clock.now(), this.#latency);
   }
 
   /** Everything accepted has settled, and no consumer is busy. */

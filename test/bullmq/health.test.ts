@@ -2,7 +2,7 @@ import { Collector, InvalidArgumentError } from 'collector-queue';
 import { describe, expect, test } from 'vitest';
 import { gate, rejectionOf } from '../core/scene.ts';
 import { redisForTest } from '../redis-server.ts';
-import { queueFor, started, until } from './scene.ts';
+import { passed, queueFor, started, until } from './scene.ts';
 
 const echo = (): Collector => new Collector('a', ({ value }) => value);
 
@@ -117,5 +117,26 @@ describe('the health of a queue on BullMQ', () => {
     for (const options of [{ oldest: -1 }, { timeout: 0 }, { timeout: 2 ** 31 }, { oldest: '1' }, { time: 1 }, null]) {
       expect(await rejectionOf(queue.health(options as never))).toBeInstanceOf(InvalidArgumentError);
     }
+  });
+});
+
+describe('the latency figures of a queue on BullMQ', () => {
+  test('are of the jobs that run here', async () => {
+    const redis = await redisForTest();
+    const options = { connection: redis.url, latency: { window: 60_000 } };
+    const queue = await started([new Collector('a', ({ value }) => passed(value as number))], options);
+    await Promise.all([10, 50].map((value) => queue.getPublisher().publish(value).wait()));
+    const { latency } = queue.getMetrics();
+    expect(latency).toMatchObject({ window: 60_000, wait: { count: 2 }, service: { count: 2 } });
+    expect(latency?.service.max).toBeGreaterThanOrEqual(49);
+    expect(latency?.collectors.a).toEqual(latency?.service);
+    const plain = await started([echo()], { connection: redis.url });
+    expect('latency' in plain.getMetrics()).toBe(false);
+  });
+
+  test('refuse a wrong option', () => {
+    expect(() => queueFor([echo()], { connection: 'redis://localhost:1', latency: 5 as never })).toThrow(
+      'BullMQCollectorQueue: latency must be a boolean, or an object with a window, but it is 5',
+    );
   });
 });
