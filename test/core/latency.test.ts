@@ -237,6 +237,7 @@ describe('the latency figures', () => {
   });
 
   test('change nothing of what processors give', async () => {
+    // biome-ignore lint/suspicious/noThenProperty: a processor may give one
     const thenable = { then: (resolve: (value: string) => void) => resolve('of a thenable') };
     const values: unknown[] = ['value', Promise.resolve('of a promise'), thenable, undefined];
     for (const latency of [true, false]) {
