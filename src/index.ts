@@ -74,6 +74,8 @@ export type { EveryOptions } from './core/schedules.ts';
 export type { ShutdownOptions } from './core/shutdown-options.ts';
 export { SimpleRouter } from './core/simple-router.ts';
 export type { CollectorTaskOptions, RetryOptions, SendOptions, TaskOptions } from './core/task-options.ts';
+export type { SendTrace, TaskTrace, TracedEngine } from './core/tracing.ts';
+export { TracingChannelName } from './core/tracing.ts';
 export type {
   AnyTopics,
   Explained,

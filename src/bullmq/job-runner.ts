@@ -8,6 +8,7 @@ import { CollectorQueue } from '../core/queue.ts';
 import { failureOf, type ResultList, toResult } from '../core/results.ts';
 import { Router } from '../core/router.ts';
 import type { ShutdownOptions } from '../core/shutdown-options.ts';
+import { tasksAreWatched, toldElsewhere, tracedProcessor } from '../core/tracing.ts';
 import type { QueueEventSource } from '../queue-events/queue-events.ts';
 import { assignmentOf, JobAttempt, type JobPayload, policyOfJobs } from './assignment.ts';
 import { hold, release } from './held-control.ts';
@@ -99,7 +100,8 @@ class ToItsCollector extends Router {
 
 function withoutRedisPart(collector: AnyCollector): AnyCollector {
   const { key, processor, lifecycle, context, policies, settings } = collector;
-  return new Collector(key, processorOfJobs(key, processor), {
+  const told = tasksAreWatched() ? tracedProcessor(processor, key, 'bullmq') : processor;
+  return new Collector(key, toldElsewhere(processorOfJobs(key, told)), {
     lifecycle,
     context,
     policies: policies.map(policyOfJobs),

@@ -3,6 +3,7 @@ import { withUndone } from '../core/lifecycle.ts';
 import type { QueueState } from '../core/lifetime.ts';
 import type { Door, Sender } from '../core/publisher.ts';
 import type { ShutdownSettings } from '../core/shutdown-options.ts';
+import { tracedSender } from '../core/tracing.ts';
 import { QueueEventName } from '../queue-events/names.ts';
 import { settlesWithin } from '../schedule/time-limit.ts';
 import { loadLibrary } from './library.ts';
@@ -100,7 +101,7 @@ export class RemoteLifetime {
       this.#startingRun = undefined;
     }
     this.#run = run;
-    this.door.intake = run.intake ?? NO_SENDER;
+    this.door.intake = run.intake === undefined ? NO_SENDER : tracedSender(run.intake, 'bullmq');
     this.#state = 'running';
   }
 

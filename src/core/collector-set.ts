@@ -6,6 +6,7 @@ import { causesOf } from './lifecycle.ts';
 import { type Instrument, Registration } from './registration.ts';
 import { Router, type RouterClass } from './router.ts';
 import type { TaskPlanner } from './task-planner.ts';
+import { isToldElsewhere } from './tracing.ts';
 
 /** A collector that belongs to the queue, and its place in the order of registration. */
 export interface Place {
@@ -140,6 +141,11 @@ export class CollectorSet {
   /** The tasks that are handed over from now on go by new plans. */
   replan(planner: TaskPlanner): void {
     for (const registration of this.#registrations) registration.plan = planner.planFor(registration.collector);
+  }
+
+  /** Whether the queue is a part of another one, which tells of its payloads. */
+  get areToldElsewhere(): boolean {
+    return [...this.#places.values()].every(({ collector }) => isToldElsewhere(collector.processor));
   }
 
   /** Lets processors be called by way of what `wrap` makes of them. Each once. */

@@ -8,6 +8,7 @@ import type { Door } from './publisher.ts';
 import { type QueueParts, QueueRun } from './run.ts';
 import type { Schedules } from './schedules.ts';
 import type { ShutdownSettings } from './shutdown-options.ts';
+import { tracedSender } from './tracing.ts';
 
 /**
  * Where a queue stands.
@@ -119,7 +120,8 @@ export class QueueLifetime {
   /** Gives the run a router that knows the collectors as they are now, and tasks the plans of now. */
   connect(run: QueueRun): void {
     this.#collectors.replan(run.planner);
-    if (run.instrument !== undefined) this.#collectors.instrument(run.instrument);
+    const { instrument } = run;
+    if (instrument !== undefined) this.#collectors.instrument(instrument);
     try {
       run.dispatcher.use(this.#collectors.router());
       run.intake.countFromAcceptance(this.#collectors.countFromAcceptance);
@@ -143,7 +145,7 @@ export class QueueLifetime {
       throw withUndone(error, this.#undone);
     }
     this.#run = run;
-    this.door.intake = run.intake;
+    this.door.intake = this.#collectors.areToldElsewhere ? run.intake : tracedSender(run.intake, 'in-process');
     this.metrics = run.metricsReader();
     this.#state = 'running';
     if (this.#paused) run.pool.pause();

@@ -25,6 +25,7 @@ import { policyServices } from './policy-services.ts';
 import type { Instrument } from './registration.ts';
 import { Scheduled } from './scheduled.ts';
 import { TaskPlanner } from './task-planner.ts';
+import { tasksAreWatched, tracedProcessor } from './tracing.ts';
 
 /** What outlasts a run. */
 export interface QueueParts {
@@ -48,8 +49,6 @@ export class QueueRun implements PoolObserver {
   readonly intake: Intake;
   readonly planner: TaskPlanner;
   readonly scheduled: Scheduled;
-  /** What is to be put around the processors, if anything is. */
-  readonly instrument: Instrument | undefined;
   readonly #latency: Latency | undefined;
   readonly #deadLetters: DeadLetters;
   readonly #services: PolicyServices;
@@ -70,7 +69,6 @@ export class QueueRun implements PoolObserver {
     this.#events = events;
     this.#meter = meter;
     this.#latency = latency;
-    this.instrument = latency && ((processor, key) => latency.timed(processor, key));
     this.pool = pool;
     this.admission = new Admission(pool, settings.maxSize);
     this.scheduled = new Scheduled(timers, clock, ledger, settings.maxScheduled);
@@ -120,6 +118,17 @@ export class QueueRun implements PoolObserver {
       },
     };
     return new MetricsReader(this.ledger, this.#meter, levels, this.#settings.clock.now(), this.#latency);
+  }
+
+  /** What is to be put around the processors that are set up now, if anything is. */
+  get instrument(): Instrument | undefined {
+    const latency = this.#latency;
+    const isTraced = tasksAreWatched();
+    if (latency === undefined && !isTraced) return undefined;
+    return (processor, key) => {
+      const traced = isTraced ? tracedProcessor(processor, key, 'in-process') : processor;
+      return latency === undefined ? traced : latency.timed(traced, key);
+    };
   }
 
   /** Everything accepted has settled, and no consumer is busy. */
