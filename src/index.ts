@@ -66,8 +66,11 @@ export {
 export type { CollectorEvent, EventStatus, WaitOptions } from './core/event.ts';
 export type { FlowOptions, RateLimitOptions } from './core/flow-options.ts';
 export type { SendHeaders } from './core/headers.ts';
+export type { HealthOptions, QueueHealth, RunningTask } from './core/health.ts';
 export type { ResultsOptions } from './core/kept-results.ts';
+export type { LatencyFigures, LatencyMetrics, LatencyOptions } from './core/latency.ts';
 export type { Extension, Lifecycle, LifecycleGenerator, LifecycleObject } from './core/lifecycle.ts';
+export type { QueueState } from './core/lifetime.ts';
 export type { Logger } from './core/log.ts';
 export type { QueueMetrics } from './core/metrics.ts';
 export type { QueueOptions, Scaling } from './core/options.ts';
@@ -85,6 +88,8 @@ export type { ShutdownOptions } from './core/shutdown-options.ts';
 export { SimpleRouter } from './core/simple-router.ts';
 export type { CollectorTaskOptions, RetryOptions, SendOptions, TaskOptions } from './core/task-options.ts';
 export type { TopicInputs, TopicSchemas } from './core/topic-schemas.ts';
+export type { SendTrace, TaskTrace, TracedEngine } from './core/tracing.ts';
+export { TracingChannelName } from './core/tracing.ts';
 export type {
   AnyTopics,
   Explained,

@@ -14,6 +14,7 @@ import type { DeadLetter } from '../policies/dead-letter.ts';
 import type { Middleware, TaskPolicy } from '../policies/policy.ts';
 import { QueueEventName } from '../queue-events/names.ts';
 import { QueueEventSource, type QueueEvents } from '../queue-events/queue-events.ts';
+import { checkHealth, type RemoteHealth, type RemoteHealthOptions, remoteHealthOf } from './health.ts';
 import { type CollectorCounts, clearLane, countsOf, idle } from './inspection.ts';
 import { JobMiddleware } from './job-middleware.ts';
 import { RemoteMetricsReader } from './metrics.ts';
@@ -198,6 +199,15 @@ export class BullMQCollectorQueue<C extends AnyCollector = any, T = AnyTopics> {
     if (run === undefined) throw notInitialized();
     if (this.#metrics?.run !== run) this.#metrics = new RemoteMetricsReader(run, this.#settings.clock);
     return this.#metrics.read();
+  }
+
+  /**
+   * How this process is, for probes and to find what is stuck, and whether Redis answers; at any time, also before
+   * `initQueue` and after a shutdown. Resolves within its `timeout`, and never rejects but for a wrong option, with an
+   * {@link InvalidArgumentError}.
+   */
+  async health(options: RemoteHealthOptions = {}): Promise<RemoteHealth> {
+    return remoteHealthOf(this.#lifetime, this.#paused, this.#settings.clock, checkHealth(options));
   }
 
   /**

@@ -30,6 +30,7 @@ export {
   NoCollectorsError,
   PoisonError,
 } from './errors.ts';
+export type { RedisHealth, RemoteHealth, RemoteHealthOptions } from './health.ts';
 export type { CollectorCounts } from './inspection.ts';
 export {
   RejectedMessageError,

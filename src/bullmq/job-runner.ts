@@ -9,6 +9,7 @@ import { failureOf, type ResultList, toResult } from '../core/results.ts';
 import { Router } from '../core/router.ts';
 import type { ShutdownOptions } from '../core/shutdown-options.ts';
 import { Surroundings } from '../core/surroundings.ts';
+import { tasksAreWatched, toldElsewhere, tracedProcessor } from '../core/tracing.ts';
 import type { PolicyTask } from '../policies/policy.ts';
 import type { QueueEventSource } from '../queue-events/queue-events.ts';
 import { assignmentOf, type JobPayload, jobTaskOf, policyOfJobs } from './assignment.ts';
@@ -36,7 +37,7 @@ export class JobRunner {
     events: QueueEventSource,
     middleware: JobMiddleware,
   ) {
-    const { clock, logger, maxParked } = settings;
+    const { clock, logger, maxParked, latency } = settings;
     this.#schemas = new Surroundings(settings.schemas);
     this.#queue = new CollectorQueue(collectors.map(this.#withoutRedisPart), {
       router: ToItsCollector,
@@ -44,6 +45,7 @@ export class JobRunner {
       maxParked,
       clock,
       logger,
+      latency: latency === undefined ? false : { window: latency },
     });
     middleware.attach(this.#queue);
     this.#forward(events);
@@ -88,7 +90,9 @@ export class JobRunner {
   /** A schema is part of the processor here, since it checks the payload of a job. */
   readonly #withoutRedisPart = (collector: AnyCollector): AnyCollector => {
     const { key, lifecycle, context, policies, settings } = collector;
-    return new Collector(key, processorOfJobs(key, this.#schemas.checkedProcessorOf(collector)), {
+    const checked = this.#schemas.checkedProcessorOf(collector);
+    const told = tasksAreWatched() ? tracedProcessor(checked, key, 'bullmq') : checked;
+    return new Collector(key, toldElsewhere(processorOfJobs(key, told)), {
       lifecycle,
       context,
       policies: policies.map(policyOfJobs),

@@ -48,6 +48,7 @@ export class RemoteMetricsReader {
       cancelled: tally.cancelled,
       unrouted: tally.unrouted,
       late: jobs?.late ?? 0,
+      ...(jobs?.latency && { latency: jobs.latency }),
     };
     this.#readAt = now;
     this.#acceptedThen = tally.accepted;

@@ -1,5 +1,6 @@
 import type { Redis, RedisOptions } from 'ioredis';
 import type { QueueType } from '../core/delivery.ts';
+import type { LatencyOptions } from '../core/latency.ts';
 import type { Logger } from '../core/log.ts';
 import type { Router, RouterClass } from '../core/router.ts';
 import type { TopicSchemas } from '../core/topic-schemas.ts';
@@ -171,6 +172,12 @@ export interface BullMQQueueOptions<T = any> {
   readonly maxParked?: number | undefined;
   /** Where internal errors are logged. Without one, they become process warnings. */
   readonly logger?: Logger | undefined;
+  /**
+   * Whether `getMetrics().latency` tells how long the jobs that run in this process take, as percentiles, retries one by
+   * one. Its `wait` is from the worker's taking a job to the call of its processor, not the time in Redis.
+   * @default false
+   */
+  readonly latency?: boolean | LatencyOptions | undefined;
   /** The topics and the types of their values. Types only. */
   readonly topics?: TopicTypes<T> | undefined;
   /**

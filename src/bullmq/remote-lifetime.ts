@@ -1,20 +1,13 @@
 import { LifecycleError, NotInitializedError, QueueClosedError } from '../core/errors.ts';
 import { withUndone } from '../core/lifecycle.ts';
+import type { QueueState } from '../core/lifetime.ts';
 import type { Door, Sender } from '../core/publisher.ts';
 import type { ShutdownSettings } from '../core/shutdown-options.ts';
+import { tracedSender } from '../core/tracing.ts';
 import { QueueEventName } from '../queue-events/names.ts';
 import { settlesWithin } from '../schedule/time-limit.ts';
 import { loadLibrary } from './library.ts';
 import { type RemoteParts, RemoteRun } from './remote-run.ts';
-
-/**
- * Where a queue stands.
- *
- *     new ──→ starting ──→ running ──→ closing ──→ closed
- *      ↑         │ failed                            │
- *      └─────────┘            starting ←─────────────┘ initQueue again
- */
-type State = 'new' | 'starting' | 'running' | 'closing' | 'closed';
 
 /** A run that never came up is undone as fast as that. */
 const UNDOING: ShutdownSettings = { drain: false, timeout: 5_000, scheduled: 'cancel' };
@@ -23,7 +16,7 @@ const UNDOING: ShutdownSettings = { drain: false, timeout: 5_000, scheduled: 'ca
 export class RemoteLifetime {
   readonly door: Door = { intake: undefined };
   readonly #parts: RemoteParts;
-  #state: State = 'new';
+  #state: QueueState = 'new';
   #run: RemoteRun | undefined;
   #startingRun: RemoteRun | undefined;
   #starting: Promise<void> = Promise.resolve();
@@ -40,6 +33,10 @@ export class RemoteLifetime {
   /** The run while the queue is up. */
   get up(): RemoteRun | undefined {
     return this.#state === 'running' || this.#state === 'closing' ? this.#run : undefined;
+  }
+
+  get state(): QueueState {
+    return this.#state;
   }
 
   /** The run now, or the last one. */
@@ -87,7 +84,7 @@ export class RemoteLifetime {
     return this.#closing;
   }
 
-  async #start(before: State): Promise<void> {
+  async #start(before: QueueState): Promise<void> {
     let run: RemoteRun | undefined;
     try {
       run = new RemoteRun(this.#parts, await loadLibrary());
@@ -104,7 +101,7 @@ export class RemoteLifetime {
       this.#startingRun = undefined;
     }
     this.#run = run;
-    this.door.intake = run.intake ?? NO_SENDER;
+    this.door.intake = run.intake === undefined ? NO_SENDER : tracedSender(run.intake, 'bullmq');
     this.#state = 'running';
   }
 

@@ -13,6 +13,7 @@ import {
 import { QueueType } from '../core/delivery.ts';
 import { describe, InvalidArgumentError } from '../core/errors.ts';
 import type { Logger } from '../core/log.ts';
+import { resolveLatency } from '../core/options.ts';
 import { Router, type RouterClass } from '../core/router.ts';
 import type { Validator } from '../core/schema.ts';
 import { SimpleRouter } from '../core/simple-router.ts';
@@ -59,6 +60,8 @@ export interface BullMQQueueSettings {
   readonly maxParked: number;
   readonly logger: Logger | undefined;
   readonly schemas: ReadonlyMap<string, Validator> | undefined;
+  /** The window of the latency figures, in milliseconds; undefined without them. */
+  readonly latency: number | undefined;
   readonly clock: Clock;
 }
 
@@ -105,6 +108,7 @@ const NAMES: readonly (keyof BullMQQueueOptions)[] = [
   'poisonLimit',
   'maxParked',
   'logger',
+  'latency',
   'topics',
   'schemas',
   'clock',
@@ -157,6 +161,7 @@ export function resolveOptions(options: BullMQQueueOptions): BullMQQueueSettings
     maxParked: checkInteger(named('maxParked'), or(given.maxParked, 100_000), { min: 0, infinite: true }),
     logger: given.logger === undefined ? undefined : checkMethods(named('logger'), given.logger, LOGGER_METHODS),
     schemas: given.schemas === undefined ? undefined : resolveSchemas(named('schemas'), given.schemas),
+    latency: resolveLatency(named('latency'), or(given.latency, false)),
     clock: checkMethods(named('clock'), or(given.clock, systemClock), CLOCK_METHODS),
   });
 }

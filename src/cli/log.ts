@@ -19,17 +19,22 @@ export function createLog(format: LogFormat, write: (text: string) => void): Log
 
 function jsonLine(time: string, level: Level, fields: object, message: string): string {
   const own = { time, level, message };
-  const others = Object.entries(fields).filter(([name]) => !Object.hasOwn(own, name));
+  const others = namedForPeople(fields).filter(([name]) => !Object.hasOwn(own, name));
   const plain = Object.fromEntries(others.map(([name, value]) => [name, plainly(value)]));
   return `${JSON.stringify({ ...own, ...plain })}\n`;
 }
 
 function textLine(time: string, level: Level, fields: object, message: string): string {
-  const pairs = Object.entries(fields)
+  const pairs = namedForPeople(fields)
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => ` ${name}=${typeof value === 'number' ? round(value) : plainly(value)}`);
   const mark = level === 'info' ? '' : ` ${level.toUpperCase()}`;
   return `${time.slice(11, 19)}${mark} ${message}${pairs.join('')}\n`;
+}
+
+/** The library says `err`, as pino wants it. */
+function namedForPeople(fields: object): [name: string, value: unknown][] {
+  return Object.entries(fields).map(([name, value]) => [name === 'err' ? 'error' : name, value]);
 }
 
 function plainly(value: unknown): unknown {

@@ -2,6 +2,7 @@ import { err } from 'neverthrow';
 import type { ConsumerPool } from '../pool/consumer-pool.ts';
 import { QueueEventName } from '../queue-events/names.ts';
 import type { QueueEventSource } from '../queue-events/queue-events.ts';
+import type { Running } from './completions.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import type { QueuedEvent } from './event.ts';
 import type { FullControl } from './full-control.ts';
@@ -51,6 +52,11 @@ export class Cancellations {
     for (const event of fullControl.underWay()) this.giveUp(event, error);
     fullControl.unlimit();
     runner.unlimit();
+  }
+
+  /** The tasks whose work goes on, that too which was given up; to be read at once. */
+  running(): Running[] {
+    return this.#parts.runner.running();
   }
 
   /** Settles everything that waits. Returns how many that were. */

@@ -3,10 +3,11 @@ import { settlesWithin } from '../schedule/time-limit.ts';
 import { type AnyCollector, Collector } from './collector.ts';
 import { describe, describeThrown, InvalidArgumentError, LifecycleError, RouterError } from './errors.ts';
 import { causesOf } from './lifecycle.ts';
-import { Registration } from './registration.ts';
+import { type Instrument, Registration } from './registration.ts';
 import { Router, type RouterClass } from './router.ts';
 import type { Surroundings } from './surroundings.ts';
 import type { TaskPlanner } from './task-planner.ts';
+import { isToldElsewhere } from './tracing.ts';
 
 /** A collector that belongs to the queue, and its place in the order of registration. */
 export interface Place {
@@ -152,8 +153,18 @@ export class CollectorSet {
   /** The attempts that begin from now on are surrounded by what there is now. */
   rewrap(): void {
     for (const registration of this.#registrations) {
-      registration.processor = this.#surroundings.processorOf(registration.collector);
+      registration.surround(this.#surroundings.processorOf(registration.collector));
     }
+  }
+
+  /** Whether the queue is a part of another one, which tells of its payloads. */
+  get areToldElsewhere(): boolean {
+    return [...this.#places.values()].every(({ collector }) => isToldElsewhere(collector.processor));
+  }
+
+  /** Lets processors be called by way of what `wrap` makes of them. Each once. */
+  instrument(wrap: Instrument): void {
+    for (const registration of this.#registrations) registration.instrument(wrap);
   }
 
   /** Whether a collector counts from the acceptance of its payloads. */
@@ -223,7 +234,7 @@ export class CollectorSet {
   async #openOne({ collector, position }: Place, owner: object): Promise<void> {
     try {
       const registration = await Registration.open(collector, position, owner);
-      registration.processor = this.#surroundings.processorOf(collector);
+      registration.surround(this.#surroundings.processorOf(collector));
       this.#registrations.add(registration);
     } catch (error) {
       const message = `collector "${collector.key}" could not be set up: ${describeThrown(error)}`;

@@ -47,7 +47,7 @@ export class Intake {
   #counting = false;
   /** Not everything is accepted: there is a bound, or the queue closes. */
   #guarded: boolean;
-  readonly #sampler: Sampler = new Sampler(1, 10);
+  readonly #sampler: Sampler;
   #closed = false;
 
   constructor(parts: IntakeParts) {
@@ -61,6 +61,8 @@ export class Intake {
     this.#deduplication = parts.deduplication;
     this.#scheduled.enter = (event) => this.enter(event);
     this.#clock = parts.settings.clock;
+    // With no reading too fast, every payload is measured.
+    this.#sampler = new Sampler(parts.settings.latency === undefined ? 1 : Number.NEGATIVE_INFINITY, 10);
     this.#newEvent = eventMaker(parts.settings, parts.dispatcher, false);
     this.#guarded = parts.settings.maxSize !== Number.POSITIVE_INFINITY;
   }
@@ -185,6 +187,7 @@ export class Intake {
 
   /** The time of a scheduled event has come. */
   private enter(event: QueuedEvent): void {
+    if (this.#settings.latency !== undefined) this.measure(event);
     this.#pool.offer(event);
     const drops = this.#settings.overflow === Overflow.DROP_OLDEST;
     if (drops && this.#admission.overfull) this.dropOne();

@@ -1,5 +1,8 @@
+import { QueueEventName } from '../queue-events/names.ts';
 import type { QueuedEvent } from './event.ts';
+import { mostAbandoned } from './options.ts';
 import type { Task } from './task.ts';
+import type { TaskRunnerParts } from './task-runner-parts.ts';
 
 /**
  * The work that was given up while its event was at one consumer, and goes on. The consumer stays with it: when the other
@@ -36,4 +39,23 @@ export function leftoverEnded(task: Task): boolean {
   if (leftovers === undefined) return false;
   leftovers.works--;
   return leftovers.works === 0 && leftovers.kept;
+}
+
+/** How many consumers are with work that nobody waits for any more, and with nothing else. */
+export function consumersKept(tasks: Iterable<Task>): number {
+  const keepers = new Set<object>();
+  for (const task of tasks) {
+    const leftovers = leftoversOf.get(task);
+    if (task.phase !== 'abandoned') {
+      if (task.event.status === 'settled') keepers.add(task.event);
+    } else if (leftovers?.kept === true) keepers.add(leftovers);
+  }
+  return keepers.size;
+}
+
+/** More work was left behind than the queue takes for normal, since just now. */
+export function tellIfSaturated({ ledger, settings, events }: TaskRunnerParts): void {
+  const { abandoned } = ledger;
+  if (abandoned !== mostAbandoned(settings) + 1) return;
+  if (events.observed(QueueEventName.SATURATED)) events.emit(QueueEventName.SATURATED, { abandoned });
 }

@@ -8,6 +8,7 @@ import type { Door } from './publisher.ts';
 import { type QueueParts, QueueRun } from './run.ts';
 import type { Schedules } from './schedules.ts';
 import type { ShutdownSettings } from './shutdown-options.ts';
+import { tracedSender } from './tracing.ts';
 
 /**
  * Where a queue stands.
@@ -16,7 +17,7 @@ import type { ShutdownSettings } from './shutdown-options.ts';
  *      ↑         │ failed                            │
  *      └─────────┘            starting ←─────────────┘ initQueue again
  */
-type QueueState = 'new' | 'starting' | 'running' | 'closing' | 'closed';
+export type QueueState = 'new' | 'starting' | 'running' | 'closing' | 'closed';
 
 /** The state machine of a queue: starts runs, and shuts them down. Callers of the same transition share its outcome. */
 export class QueueLifetime {
@@ -49,6 +50,15 @@ export class QueueLifetime {
   /** The run while the queue is up. */
   get up(): QueueRun | undefined {
     return this.#state === 'running' || this.#state === 'closing' ? this.#run : undefined;
+  }
+
+  /** The run now, or the last one. */
+  get last(): QueueRun | undefined {
+    return this.#run;
+  }
+
+  get state(): QueueState {
+    return this.#state;
   }
 
   get paused(): boolean {
@@ -110,6 +120,8 @@ export class QueueLifetime {
   /** Gives the run a router that knows the collectors as they are now, and tasks the plans of now. */
   connect(run: QueueRun): void {
     this.#collectors.replan(run.planner);
+    const { instrument } = run;
+    if (instrument !== undefined) this.#collectors.instrument(instrument);
     try {
       run.dispatcher.use(this.#collectors.router());
       run.intake.countFromAcceptance(this.#collectors.countFromAcceptance);
@@ -133,7 +145,8 @@ export class QueueLifetime {
       throw withUndone(error, this.#undone);
     }
     this.#run = run;
-    this.door.intake = this.#parts.settings.overseer?.oversee(run) ?? run.intake;
+    const sender = this.#parts.settings.overseer?.oversee(run) ?? run.intake;
+    this.door.intake = this.#collectors.areToldElsewhere ? sender : tracedSender(sender, 'in-process');
     this.metrics = run.metricsReader();
     this.#state = 'running';
     if (this.#paused) run.pool.pause();

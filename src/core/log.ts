@@ -1,8 +1,9 @@
 import { describeThrown } from './errors.ts';
 
 /**
- * What the queue logs with: anything that has pino's face. Payloads are never logged. A logger that throws harms nobody;
- * its failure becomes a process warning.
+ * What the queue logs with: anything that has pino's face, which is fields first, then a message. An error is in the field
+ * `err`, where pino writes it out with its stack. Payloads are never logged. A logger that throws harms nobody; its failure
+ * becomes a process warning.
  */
 export interface Logger {
   info(fields: object, message: string): void;
@@ -13,7 +14,7 @@ export interface Logger {
 /** Logs an error that nobody else can be told of; without a logger it becomes a process warning. */
 export function reportError(logger: Logger | undefined, source: string, error: unknown): void {
   if (logger === undefined) warn(source, error);
-  else guarded(() => logger.error({ source, error }, 'collector queue internal error'));
+  else guarded(() => logger.error({ source, err: error }, 'collector queue internal error'));
 }
 
 /** Logs that something is done otherwise than was asked; without a logger it becomes a process warning. */

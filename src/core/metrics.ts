@@ -1,4 +1,5 @@
 import type { LoadMeter } from '../pool/load-meter.ts';
+import type { Latency, LatencyMetrics } from './latency.ts';
 import type { Ledger } from './ledger.ts';
 import { logInfo } from './log.ts';
 import type { QueueSettings } from './options.ts';
@@ -59,6 +60,8 @@ export interface QueueMetrics {
   readonly unrouted: number;
   /** Results that came after their event had settled, and were ignored. */
   readonly late: number;
+  /** Percentiles of the last minute or two; only with the option `latency`. */
+  readonly latency?: LatencyMetrics | undefined;
 }
 
 /** The levels of a queue now. */
@@ -74,13 +77,15 @@ export class MetricsReader {
   readonly #ledger: Ledger;
   readonly #meter: LoadMeter;
   readonly #levels: QueueLevels;
+  readonly #latency: Latency | undefined;
   #readAt: number;
   #acceptedThen = 0;
 
-  constructor(ledger: Ledger, meter: LoadMeter, levels: QueueLevels, now: number) {
+  constructor(ledger: Ledger, meter: LoadMeter, levels: QueueLevels, now: number, latency?: Latency) {
     this.#ledger = ledger;
     this.#meter = meter;
     this.#levels = levels;
+    this.#latency = latency;
     this.#readAt = now;
   }
 
@@ -116,6 +121,7 @@ export class MetricsReader {
       cancelled: ledger.cancelled,
       unrouted: ledger.unrouted,
       late: ledger.late,
+      ...(this.#latency && { latency: this.#latency.read(now) }),
     };
     this.#readAt = now;
     this.#acceptedThen = ledger.accepted;

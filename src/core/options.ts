@@ -14,6 +14,7 @@ import {
 import { QueueType } from './delivery.ts';
 import { describe, InvalidArgumentError } from './errors.ts';
 import type { ResultsOptions } from './kept-results.ts';
+import type { LatencyOptions } from './latency.ts';
 import type { Logger } from './log.ts';
 import { OVERSEER, type Overseen, type Overseer } from './overseer.ts';
 import { Router, type RouterClass } from './router.ts';
@@ -126,6 +127,12 @@ export interface QueueOptions<T = any> {
    * @default Infinity
    */
   readonly metricsInterval?: number | undefined;
+  /**
+   * Whether `getMetrics().latency` tells how long payloads wait and processors take, as percentiles. Then every payload is
+   * timed, and not one in many.
+   * @default false
+   */
+  readonly latency?: boolean | LatencyOptions | undefined;
   /** The topics and the types of their values; see {@link topicTypes}. Types only. */
   readonly topics?: TopicTypes<T> | undefined;
   /**
@@ -149,9 +156,11 @@ export type QueueSettings = {
   readonly results: Required<ResultsOptions> | undefined;
   readonly overseer: Overseer | undefined;
   readonly schemas: ReadonlyMap<string, Validator> | undefined;
+  /** The window of the latency figures, in milliseconds; undefined without them. */
+  readonly latency: number | undefined;
 };
 
-type Optional = 'logger' | 'results' | 'schemas';
+type Optional = 'logger' | 'results' | 'schemas' | 'latency';
 
 const NAMES: readonly (keyof QueueOptions)[] = [
   'minConsumers',
@@ -173,10 +182,14 @@ const NAMES: readonly (keyof QueueOptions)[] = [
   'asyncContext',
   'logger',
   'metricsInterval',
+  'latency',
   'topics',
   'schemas',
   'clock',
 ];
+
+/** Milliseconds. */
+const LATENCY_WINDOW = 60_000;
 
 /** @throws {@link InvalidArgumentError} for the first option that is wrong. */
 export function resolveOptions(options: QueueOptions): QueueSettings {
@@ -221,6 +234,7 @@ export function resolveOptions(options: QueueOptions): QueueSettings {
     logger,
     metricsInterval,
     schemas: given.schemas === undefined ? undefined : resolveSchemas(name('schemas'), given.schemas),
+    latency: resolveLatency(name('latency'), or(given.latency, false)),
     clock: checkMethods(name('clock'), or(given.clock, systemClock), CLOCK_METHODS),
     overseer: (given as Overseen)[OVERSEER],
   });
@@ -237,6 +251,18 @@ function resolveResults(name: string, results: ResultsOptions): Required<Results
     keep: checkInteger(`${name}.keep`, keep, { min: 1 }),
     ttl: checkDuration(`${name}.ttl`, ttl, true),
   };
+}
+
+/** The window of the latency figures; undefined without them. */
+export function resolveLatency(name: string, latency: unknown): number | undefined {
+  if (typeof latency === 'boolean') return latency ? LATENCY_WINDOW : undefined;
+  if (typeof latency !== 'object' || latency === null || Array.isArray(latency)) {
+    throw new InvalidArgumentError(name, 'a boolean, or an object with a window', describe(latency));
+  }
+  const { window = LATENCY_WINDOW } = checkOptions<LatencyOptions>(name, latency, ['window']);
+  const checked = checkDuration(`${name}.window`, window);
+  if (checked < 1) throw new InvalidArgumentError(`${name}.window`, 'at least 1', `${checked}`);
+  return checked;
 }
 
 function checkRouter(router: unknown): Router | RouterClass {

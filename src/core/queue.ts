@@ -9,6 +9,7 @@ import type { AnyCollector } from './collector.ts';
 import { CollectorSet } from './collector-set.ts';
 import { describe, InvalidArgumentError, QueueClosedError } from './errors.ts';
 import type { CollectorEvent } from './event.ts';
+import { checkHealth, type HealthOptions, healthOf, type QueueHealth } from './health.ts';
 import { KeptResults } from './kept-results.ts';
 import { QueueLifetime } from './lifetime.ts';
 import { reportError } from './log.ts';
@@ -196,6 +197,15 @@ export class CollectorQueue<C extends AnyCollector = any, T = AnyTopics> {
     const { metrics } = this.#lifetime;
     if (metrics === undefined) throw notInitialized();
     return metrics.read(clock.now(), clock.wall());
+  }
+
+  /**
+   * How the queue is now, for probes and to find what is stuck; at any time, also before `initQueue` and after a shutdown.
+   * @throws {@link InvalidArgumentError} for a wrong option
+   */
+  health(options: HealthOptions = {}): QueueHealth {
+    const { oldest } = checkHealth(options);
+    return healthOf(this.#lifetime, this.#settings, oldest);
   }
 
   /**

@@ -3,6 +3,9 @@ import { LifecycleError } from './errors.ts';
 import { freshContext, type Shutdown, setUp } from './lifecycle.ts';
 import type { TaskPlan } from './task-plan.ts';
 
+/** Puts something around the processor of a collector, and around all that is around that already. */
+export type Instrument = (processor: Processor, collector: AnyCollector) => Processor;
+
 /** A collector at work in a queue: its context, its lifecycle, and what it has unfinished. */
 export class Registration {
   readonly key: string;
@@ -25,6 +28,7 @@ export class Registration {
   closing = false;
   /** Told when {@link Registration.unfinished} falls to 0. */
   finished: (() => void) | undefined = undefined;
+  #instrument: Instrument | undefined;
   #shutdown: Shutdown | undefined;
   #closed: Promise<void> | undefined;
 
@@ -61,6 +65,18 @@ export class Registration {
   /** One task has ended. */
   taskEnded(): void {
     if (--this.unfinished === 0 && this.finished !== undefined) this.finished();
+  }
+
+  /** From now on this is called for an attempt: the processor with what is around it. */
+  surround(processor: Processor): void {
+    this.processor = this.#instrument === undefined ? processor : this.#instrument(processor, this.collector);
+  }
+
+  /** From now on the processor is called by way of what `wrap` makes of it. Once. */
+  instrument(wrap: Instrument): void {
+    if (this.#instrument !== undefined) return;
+    this.#instrument = wrap;
+    this.surround(this.processor);
   }
 
   /** Shuts the collector down and frees it for another queue, also if its lifecycle fails. Once; callers share it. */

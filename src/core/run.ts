@@ -20,14 +20,18 @@ import type { QueuedEvent, RankedEvent } from './event.ts';
 import type { SendHeaders } from './headers.ts';
 import { Intake } from './intake.ts';
 import type { KeptResults } from './kept-results.ts';
+import { Latency, LatencyMeter } from './latency.ts';
 import { Ledger } from './ledger.ts';
 import { MetricsReader, type QueueLevels } from './metrics.ts';
 import type { QueueSettings } from './options.ts';
 import type { Payload } from './payload.ts';
 import { policyServices } from './policy-services.ts';
+import type { Instrument } from './registration.ts';
 import { Scheduled } from './scheduled.ts';
+
 import type { Surroundings } from './surroundings.ts';
 import { type DeliverDeadLetter, TaskPlanner } from './task-planner.ts';
+import { isToldElsewhere, tasksAreWatched, tracedProcessor } from './tracing.ts';
 
 /** What outlasts a run. */
 export interface QueueParts {
@@ -52,6 +56,7 @@ export class QueueRun implements PoolObserver {
   readonly intake: Intake;
   readonly planner: TaskPlanner;
   readonly scheduled: Scheduled;
+  readonly #latency: Latency | undefined;
   readonly #deadLetters: DeadLetters;
   readonly #deduplication: Deduplication;
   readonly #services: PolicyServices;
@@ -64,7 +69,8 @@ export class QueueRun implements PoolObserver {
   constructor(parts: QueueParts) {
     const { settings, events, timers, revocations, kept, surroundings } = parts;
     const { clock } = settings;
-    const meter = new LoadMeter(clock.now());
+    const latency = settings.latency === undefined ? undefined : new Latency(settings.latency, clock);
+    const meter = latency === undefined ? new LoadMeter(clock.now()) : new LatencyMeter(clock.now(), latency);
     const { ledger } = this;
     const adaptive = settings.scaling === 'adaptive' ? new AdaptiveScaling(settings, ledger) : undefined;
     const limits: PoolLimits = adaptive === undefined ? settings : { ...settings, level: () => adaptive.level };
@@ -73,6 +79,7 @@ export class QueueRun implements PoolObserver {
     this.#settings = settings;
     this.#events = events;
     this.#meter = meter;
+    this.#latency = latency;
     this.pool = pool;
     this.admission = new Admission(pool, settings.maxSize);
     this.scheduled = new Scheduled(timers, clock, ledger, settings.maxScheduled);
@@ -125,7 +132,20 @@ export class QueueRun implements PoolObserver {
         return scheduled.size;
       },
     };
-    return new MetricsReader(this.ledger, this.#meter, levels, this.#settings.clock.now());
+    return new MetricsReader(this.ledger, this.#meter, levels, this.#settings.clock.now(), this.#latency);
+  }
+
+  /** What is to be put around the processors that are set up now, if anything is. */
+  get instrument(): Instrument | undefined {
+    const latency = this.#latency;
+    const isTraced = tasksAreWatched();
+    if (latency === undefined && !isTraced) return undefined;
+    return (processor, collector) => {
+      const { key } = collector;
+      const tells = isTraced && !isToldElsewhere(collector.processor);
+      const traced = tells ? tracedProcessor(processor, key, 'in-process') : processor;
+      return latency === undefined ? traced : latency.timed(traced, key);
+    };
   }
 
   /** Everything accepted has settled, and no consumer is busy. */

@@ -1,16 +1,15 @@
-import type { AsyncResource } from 'node:async_hooks';
 import { err, type Result } from 'neverthrow';
 import { CancelTask, TaskControl } from '../policies/control.ts';
 import type { PolicyTask } from '../policies/policy.ts';
 import type { ConsumerPool } from '../pool/consumer-pool.ts';
 import { QueueEventName } from '../queue-events/names.ts';
 import type { QueueEventSource } from '../queue-events/queue-events.ts';
-import { Completions } from './completions.ts';
+import { callInScope } from './call-in-scope.ts';
+import { Completions, type Running } from './completions.ts';
 import { CancelledError, ParkedFullError, ProcessorError } from './errors.ts';
 import type { EventStatus, QueuedEvent } from './event.ts';
 import type { Ledger } from './ledger.ts';
-import { leaveBehind, leftoverEnded } from './leftovers.ts';
-import { mostAbandoned } from './options.ts';
+import { leaveBehind, leftoverEnded, tellIfSaturated } from './leftovers.ts';
 import { Parking } from './parking.ts';
 import type { Payload } from './payload.ts';
 import { promiseOf } from './promise-of.ts';
@@ -61,10 +60,10 @@ export class TaskRunner {
       returned =
         event.extras === undefined
           ? processor(event.payload as Payload, registration.context, task)
-          : this.callInScope(task, event.extras.scope);
+          : callInScope(task, event.extras.scope);
       const promise = promiseOf(returned);
       if (promise !== undefined) {
-        this.#completions.follow(promise, task);
+        this.#completions.follow(promise, task, this.#pool.time);
         if (task.extras !== undefined) task.extras.phase = 'going';
         return true;
       }
@@ -137,6 +136,11 @@ export class TaskRunner {
     return [...new Set([...running, ...this.#parkedEvents])];
   }
 
+  /** The tasks whose work goes on, wanted or not; to be read at once. */
+  running(): Running[] {
+    return this.#completions.running();
+  }
+
   /** Lets go of the time limits and signals of work that goes on: nobody waits for it any more. */
   unlimit(): void {
     for (const task of this.#completions.underWay()) {
@@ -206,7 +210,7 @@ export class TaskRunner {
     task.registration.unfinished++;
     leaveBehind(task);
     this.#ledger.abandoned++;
-    this.tellSaturated();
+    tellIfSaturated(this.#parts);
     task.abandon(error);
     // A listener of its signal may have cancelled the event.
     if ((event.status as EventStatus) === 'settled') task.registration.taskEnded();
@@ -220,12 +224,6 @@ export class TaskRunner {
     this.attemptOver(task);
     task.registration.taskEnded();
     if (leftoverEnded(task)) this.#sink.leftoversEnded();
-  }
-
-  private tellSaturated(): void {
-    const { abandoned } = this.#ledger;
-    if (abandoned !== mostAbandoned(this.#parts.settings) + 1) return;
-    if (this.#events.observed(QueueEventName.SATURATED)) this.#events.emit(QueueEventName.SATURATED, { abandoned });
   }
 
   private settleParked(task: Task, error: unknown): void {
@@ -265,14 +263,6 @@ export class TaskRunner {
   readonly #report = (task: PolicyTask, error: unknown): void => {
     this.#events.reportInternal(`policy of collector "${task.collectorKey}"`, error);
   };
-
-  /** In the async context of the sender, if the queue keeps that. */
-  private callInScope(task: Task, scope: AsyncResource | undefined): unknown {
-    const { processor, context } = task.registration;
-    const payload = task.event.payload as Payload;
-    if (scope === undefined) return processor(payload, context, task);
-    return scope.runInAsyncScope(processor, undefined, payload, context, task);
-  }
 
   /** Asks the policies and tells the listeners. False if one of them parked the task or has cancelled its event. */
   private mayStart(task: Task): boolean {

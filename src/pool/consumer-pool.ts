@@ -36,6 +36,11 @@ export class ConsumerPool<W extends Work<W>> {
   busy = 0;
   /** Consumers alive, busy or idle: `minConsumers` … `maxConsumers`. */
   consumers: number;
+  /**
+   * The clock, as it was last read here: while a consumer is busy, within one tick of the autoscaler. Free where a
+   * reading for each payload is not.
+   */
+  time: number;
   /** Set while somebody wants to hear of {@link PoolObserver.roomMade}. */
   watched = false;
 
@@ -74,6 +79,7 @@ export class ConsumerPool<W extends Work<W>> {
     this.#clock = clock;
     this.#meter = meter;
     this.#observer = observer;
+    this.time = clock.now();
     this.consumers = limits.minConsumers;
     this.#reported = this.consumers;
     this.#level = limits.level?.() ?? limits.maxConsumers;
@@ -286,6 +292,7 @@ export class ConsumerPool<W extends Work<W>> {
   /** Once a slice is over: yields if timers and I/O had no turn since it began, or else begins the next one. */
   private checkSlice(): void {
     const now = this.#clock.now();
+    this.time = now;
     this.#sampler.read(now);
     if (now < this.#sliceEnd || this.#yielding) return;
     if (this.#turnPending) {
@@ -305,6 +312,7 @@ export class ConsumerPool<W extends Work<W>> {
   /** Samples the load and lets the autoscaler decide; rests once the pool is idle at its minimum. */
   readonly #onTick = (): void => {
     const now = this.#clock.now();
+    this.time = now;
     this.sampleLoad(now);
     this.levelMoved();
     const averages = this.#meter.averages(now);

@@ -24,7 +24,7 @@ export class Trouble {
       return;
     }
     try {
-      this.#logger.warn({ error, delay }, message);
+      this.#logger.warn({ err: error, delay }, message);
     } catch (thrown) {
       reportWarning(undefined, `${this.#owner}: the logger failed: ${describeThrown(thrown)}`);
     }

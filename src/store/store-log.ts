@@ -20,7 +20,7 @@ export class StoreLog {
     }
     try {
       this.#logger.warn(
-        { path: this.#path, ...(cause === undefined ? {} : { error: cause }) },
+        { path: this.#path, ...(cause === undefined ? {} : { err: cause }) },
         `event store: ${message}`,
       );
     } catch (error) {

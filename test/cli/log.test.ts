@@ -44,6 +44,11 @@ describe('the log', () => {
     });
   });
 
+  test('tells an error of the library as such', () => {
+    expect(JSON.parse(logged('json', { err: new TypeError('wrong') })).error).toBe('TypeError: wrong');
+    expect(logged('text', { err: new TypeError('wrong') })).toContain(' a message error=TypeError: wrong\n');
+  });
+
   test('as JSON keeps its own members, whatever fields are called', () => {
     expect(JSON.parse(logged('json', { message: 'other', level: 'none', time: 0 }))).toMatchObject({
       level: 'warn',

@@ -11,6 +11,7 @@ import {
   type Payload,
   type QueueEventMap,
   QueueEventName,
+  type QueueHealth,
   type QueueOptions,
 } from 'collector-queue';
 import { expect } from 'vitest';
@@ -39,6 +40,7 @@ export interface AnyQueue
   pause(): void | Promise<void>;
   resume(): void | Promise<void>;
   clear(): number | Promise<number>;
+  health(): QueueHealth | Promise<QueueHealth>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 

@@ -1,4 +1,12 @@
-import { Collector, type CollectorQueue, err, NotInitializedError, Payload, type QueueMetrics } from 'collector-queue';
+import {
+  Collector,
+  type CollectorQueue,
+  err,
+  NotInitializedError,
+  Payload,
+  type QueueHealth,
+  type QueueMetrics,
+} from 'collector-queue';
 import { expect } from 'vitest';
 import { expectBalance, METRICS } from '../core/metrics-checks.ts';
 import { thrownBy } from '../core/scene.ts';
@@ -92,6 +100,37 @@ async function toldOfSuccess(bench: Bench): Promise<string[]> {
   expect(one('finished')).toMatchObject({ task: 'a', attempt: 1, retries: 0, duration: expect.any(Number) });
   for (const { timestamp } of told) expect(Math.abs(timestamp - Date.now())).toBeLessThan(60_000);
   return told.map(({ status }) => status);
+}
+
+/** @param more - fields beside those that every queue tells */
+async function tellsHealth(bench: Bench, more: object): Promise<void> {
+  const end = bench.gate();
+  const { queue, publisher } = await bench.startedWith(() => end.promise, { concurrency: 2 });
+  const health = async (): Promise<QueueHealth> => queue.health();
+  const healthOnce = async (condition: (health: QueueHealth) => boolean): Promise<QueueHealth> => {
+    for (;;) {
+      const found = await health();
+      if (condition(found)) return found;
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  };
+  const idle = { saturated: false, paused: false, waiting: 0, busy: 0, abandoned: 0, oldest: [], ...more };
+  const consumers = expect.any(Number);
+  expect(await health()).toEqual({ ...idle, state: 'running', live: true, ready: true, consumers });
+  const first = publisher.publish(1);
+  await healthOnce(({ oldest }) => oldest.length === 1);
+  const second = publisher.publish(2);
+  const { oldest } = await healthOnce((found) => found.oldest.length === 2 && found.busy === 2);
+  expect(oldest.map(({ eventId }) => eventId)).toEqual([first.id, second.id]);
+  for (const { age, ...task } of oldest) {
+    expect(task).toMatchObject({ collectorKey: 'a', attempt: 1, abandoned: false });
+    expect(age).toBeGreaterThanOrEqual(0);
+  }
+  end.open();
+  await Promise.all([first.wait(), second.wait()]);
+  await healthOnce(({ busy }) => busy === 0);
+  await queue.shutDownQueue();
+  expect(await health()).toEqual({ ...idle, state: 'closed', live: false, ready: false, consumers: 0 });
 }
 
 export const observation = {
@@ -197,6 +236,11 @@ export const observation = {
   },
 
   accounting: { kept: balances, differently: balancesOfSends },
+
+  health: {
+    kept: (bench) => tellsHealth(bench, {}),
+    differently: (bench) => tellsHealth(bench, { redis: expect.objectContaining({ reachable: expect.any(Boolean) }) }),
+  },
 
   consumerCount: {
     kept: async (bench) => {

@@ -266,12 +266,16 @@ export const promises = {
     'offered = accepted + rejected, and accepted = waiting + in flight + parked + settled',
     'of what this process has sent, settled as far as somebody waited: accepted = in flight + settled, and what waits for Redis is offered, not accepted',
   ),
+  health: keptDifferently(
+    '`health()` tells whether the queue is up and takes payloads, and which tasks have been running longest',
+    'a promise of it; it tells of this process, and whether Redis answers',
+  ),
   consumerCount: kept('`consumerCount` is 0 while the queue is not up, and at least 1 while it is'),
 
   // Construction.
   face: keptDifferently(
     'It has the methods and properties of `CollectorQueue`',
-    'without `revoke`, `restore`, `every`, `result`, `onEmpty`, `onSizeLessThan`, `isSaturated`; `pause`, `resume` and `clear` return promises',
+    'without `revoke`, `restore`, `every`, `result`, `onEmpty`, `onSizeLessThan`, `isSaturated`; `pause`, `resume`, `clear` and `health` return promises',
   ),
   badOptions: kept('A wrong option, or an unknown one, throws and is named, with what was expected and what came'),
   badCollectors: kept('No collectors, two with one key, and a dead letter for nobody throw'),

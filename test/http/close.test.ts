@@ -114,7 +114,7 @@ describe('close', () => {
     const { emitter, logged } = acted([], { otherwise: 500, deadLetter });
     inputIds({ emitter }, 1, 2);
     expect(await emitter.close()).toEqual({ undelivered: 2 });
-    expect(logged.at(-1)).toMatchObject({ level: 'error', fields: { error: { message: 'full' } } });
+    expect(logged.at(-1)).toMatchObject({ level: 'error', fields: { err: { message: 'full' } } });
   });
 
   test('ends although the dead letter hangs', async () => {

@@ -72,7 +72,7 @@ describe('the dead letter', () => {
     inputIds({ emitter }, 1, 3);
     await emitter.flush();
     expect(logged.filter(({ level }) => level === 'error')).toMatchObject([
-      { fields: { source: 'HttpEmitter: sending 3 events, lost for want of a deadLetter,', error: { status: 400 } } },
+      { fields: { source: 'HttpEmitter: sending 3 events, lost for want of a deadLetter,', err: { status: 400 } } },
     ]);
     expect(told).toMatchObject([{ willRetry: false }]);
     expect(emitter.getMetrics()).toMatchObject({ size: 0, deadLettered: 3, dropped: 0 });
@@ -282,7 +282,7 @@ describe('overflow', () => {
     inputIds({ emitter }, 4, 9);
     expect(emitter.getMetrics()).toMatchObject({ accepted: 9, dropped: 6, size: 3 });
     expect(logged.filter(({ level }) => level === 'error')).toMatchObject([
-      { fields: { error: { code: 'CQ_DROPPED' } } },
+      { fields: { err: { code: 'CQ_DROPPED' } } },
     ]);
   });
 
@@ -296,7 +296,7 @@ describe('overflow', () => {
     await clock.turn();
     inputIds({ emitter }, 2);
     await still({ clock });
-    expect(logged.filter(({ level }) => level === 'error')).toMatchObject([{ fields: { error: { message: 'full' } } }]);
+    expect(logged.filter(({ level }) => level === 'error')).toMatchObject([{ fields: { err: { message: 'full' } } }]);
     expect(emitter.getMetrics()).toMatchObject({ dropped: 1, size: 1 });
   });
 });

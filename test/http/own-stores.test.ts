@@ -64,7 +64,7 @@ describe('an event store that takes its time', () => {
     inputIds({ emitter }, 1, 5);
     await still({ clock });
     expect(logged.filter(({ level }) => level === 'error')).toMatchObject([
-      { fields: { error: { code: 'CQ_STORE_DISK' } } },
+      { fields: { err: { code: 'CQ_STORE_DISK' } } },
     ]);
     expect(emitter.getMetrics()).toMatchObject({ dropped: 5 });
   });
@@ -124,7 +124,7 @@ describe('an event store that fails', () => {
     expect(far.batches).toEqual([ids(1, 10)]);
     const errors = logged.filter(({ level }) => level === 'error');
     expect(errors).toHaveLength(3);
-    expect(errors[0]).toMatchObject({ fields: { source: 'HttpEmitter: take of the event store', error: broken } });
+    expect(errors[0]).toMatchObject({ fields: { source: 'HttpEmitter: take of the event store', err: broken } });
   });
 
   test.each([
@@ -139,8 +139,8 @@ describe('an event store that fails', () => {
     expect(far.batches.flat()).toEqual(ids(1, 20));
     expect(told).toMatchObject([{ outcome: 'sent' }, { outcome: 'sent' }]);
     expect(logged.filter(({ level }) => level === 'error')).toMatchObject([
-      { fields: { source: 'HttpEmitter: ack of the event store', error: broken } },
-      { fields: { source: 'HttpEmitter: ack of the event store', error: broken } },
+      { fields: { source: 'HttpEmitter: ack of the event store', err: broken } },
+      { fields: { source: 'HttpEmitter: ack of the event store', err: broken } },
     ]);
     expect(emitter.getMetrics().inFlight).toBe(0);
   });

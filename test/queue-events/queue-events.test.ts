@@ -424,7 +424,7 @@ describe('a listener that fails', () => {
     queue.pause();
     queue.resume();
     expect(logged).toEqual([
-      [{ source: 'listener of "paused"', error: new Error('listener') }, 'collector queue internal error'],
+      [{ source: 'listener of "paused"', err: new Error('listener') }, 'collector queue internal error'],
     ]);
     await queue.shutDownQueue();
   });

@@ -62,7 +62,7 @@ describe('the hello', () => {
     await clock.advance(1);
     await until(() => daemon.stored.length === 1, clock);
     expect(logger.error).toHaveBeenCalledOnce();
-    expect(logger.error.mock.calls[0]?.[0].error).toMatchObject({ code: 'CQ_SPOOL_REFUSED', reason: code });
+    expect(logger.error.mock.calls[0]?.[0].err).toMatchObject({ code: 'CQ_SPOOL_REFUSED', reason: code });
   });
 });
 
