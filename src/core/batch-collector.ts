@@ -140,7 +140,7 @@ function jsonBytes({ value }: Payload): number {
 }
 
 /** The processor of one payload: that which leads a batch makes the call for all of it. */
-function processorOfBatches(key: string, processor: BatchProcessor): Processor {
+export function processorOfBatches(key: string, processor: BatchProcessor): Processor {
   return (_payload, context, attempt) => {
     const batch = batchLedBy(attempt) as Batch;
     const tasks = [...batch.items.keys()];

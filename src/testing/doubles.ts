@@ -1,3 +1,4 @@
+import { processorOfBatches } from '../core/batch-collector.ts';
 import { type AnyCollector, Collector, type Processor } from '../core/collector.ts';
 import { InvalidArgumentError } from '../core/errors.ts';
 import type { CallLog } from './call-log.ts';
@@ -24,7 +25,12 @@ export class Doubles {
     if (!(collector instanceof Collector)) return collector;
     const { key, processor } = collector;
     const { contexts } = this.#settings;
-    const recorded = this.#log.recording(key, () => this.#stubs.get(key) ?? processor);
+    const recorded = this.#log.recording(key, () => {
+      const stub = this.#stubs.get(key);
+      if (stub === undefined) return processor;
+      // It stands for a processor of batches, and gets what that would get.
+      return collector.batch === undefined ? stub : processorOfBatches(key, stub as never);
+    });
     const double = Object.setPrototypeOf(new Collector(key, recorded), Object.getPrototypeOf(collector));
     this.#keys.add(key);
     return Object.assign(double, collector, {

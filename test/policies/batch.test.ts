@@ -16,6 +16,7 @@ import {
   RetryTask,
   ShutdownTimeoutError,
 } from 'collector-queue';
+import { createTestKit } from 'collector-queue/testing';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
@@ -495,6 +496,17 @@ test('a drain that takes too long settles the payloads of the call', async () =>
   await clock.advance(10);
   await closing;
   for (const event of events) expect(event.getResult()?.errs()).toEqual([expect.any(ShutdownTimeoutError)]);
+});
+
+test('a stub of the test kit gets the batch', async () => {
+  const rows = new BatchCollector('rows', () => [1, 2], { batch: { maxCount: 2 } });
+  const kit = await createTestKit([rows], {
+    stubs: { rows: ((payloads: readonly unknown[]) => payloads.map(() => 'stubbed')) as never },
+  });
+  const events = [kit.publisher.publish(1), kit.publisher.publish(2)];
+  await kit.settled();
+  expect(values(events.map((event) => event.getResult()))).toEqual(['stubbed', 'stubbed']);
+  await kit.close();
 });
 
 describe('bad input', () => {

@@ -141,7 +141,7 @@ describe('the queue events', () => {
     kit.publisher.publish(1);
     expect(kit.events('error-internal')).toMatchObject([{ source: 'listener of "finished"', error: failure }]);
     expect(logger.error).toHaveBeenCalledTimes(1);
-    expect(logger.error).toHaveBeenCalledWith(expect.objectContaining({ error: failure }), expect.any(String));
+    expect(logger.error).toHaveBeenCalledWith(expect.objectContaining({ err: failure }), expect.any(String));
     kit.queue.events.on('error-internal', () => undefined);
     kit.publisher.publish(1);
     expect(kit.events('error-internal')).toHaveLength(2);
