@@ -10,14 +10,16 @@ import type { JobRetry } from './messages/job-message.ts';
 export const NO_ORDER_BY_KEY = 'the jobs of a collector have no order by key over all processes';
 
 /** What a send in one process may say, and one to many may not, each with the reason. */
-const REFUSED = {
+const REFUSED: Readonly<Record<RefusedName, string>> = {
   dedupeKey: 'repeats may come from other processes',
   dedupeWindow: 'repeats may come from other processes',
   partitionKey: NO_ORDER_BY_KEY,
-} as const;
+};
+
+type RefusedName = 'dedupeKey' | 'dedupeWindow' | 'partitionKey';
 
 /** Options of one send. */
-export interface RemoteSendOptions extends Omit<SendOptions, keyof typeof REFUSED> {
+export interface RemoteSendOptions extends Omit<SendOptions, RefusedName> {
   /**
    * Whether anybody may ever ask for the results. False spares their storage.
    * @default true
