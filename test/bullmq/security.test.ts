@@ -133,6 +133,8 @@ describe('with a secret', () => {
     for (let round = 1; round <= 3; round++) {
       await a.add('a', data, { jobId: id });
       await until(async () => (await reasons(queue)).length === round);
+      // It is put in quarantine first, then taken out; until then another one of its id is ignored.
+      await until(async () => (await a.getJob(id)) === undefined);
     }
     expect(await reasons(queue)).toEqual(['replayed', 'replayed', 'replayed']);
     expect(calls).toEqual([]);
