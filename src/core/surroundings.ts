@@ -44,7 +44,7 @@ export class Surroundings {
   }
 
   /** The processor of a collector, with its schemas alone. */
-  checkedProcessorOf({ processor, validator }: AnyCollector): Processor {
-    return checkedProcessor(processor, this.#topics, validator);
+  checkedProcessorOf(collector: AnyCollector): Processor {
+    return checkedProcessor(collector.processor, this.#topics, collector.validator);
   }
 }
