@@ -52,6 +52,16 @@ class Playground {
     this.#keep(this.queue.getPublisher().send(new Payload(value)));
   }
 
+  /** Resolves once nothing is left to do: a listener that is told of the end may send again, a wait for room may end later. */
+  async quiet(): Promise<void> {
+    let seen: number;
+    do {
+      seen = this.events.length;
+      await this.queue.onIdle();
+      await Promise.all(this.waits);
+    } while (this.events.length > seen || this.queue.getMetrics().inFlight > 0);
+  }
+
   #process(value: Plan): unknown {
     this.#act(value.before);
     if (!value.asynchronous) {
@@ -111,9 +121,7 @@ describe('whatever is done to a queue,', () => {
           const playground = new Playground(maxConsumers, [...listenerActs]);
           await playground.queue.initQueue();
           for (const one of plans) playground.send(one);
-          await playground.queue.onIdle();
-          await Promise.all(playground.waits);
-          await playground.queue.onIdle();
+          await playground.quiet();
           for (const event of playground.events) expect(event.getResult()).toBeInstanceOf(ResultList);
           const metrics = playground.queue.getMetrics();
           expect(metrics).toMatchObject({ qsize: 0, busy: 0, inFlight: 0, accepted: metrics.settled });
