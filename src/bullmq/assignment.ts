@@ -101,8 +101,8 @@ class JobTask implements CheckedTask {
     this.#task.giveUp(error);
   }
 
-  complete(result: Result<unknown, unknown>): void {
-    this.#task.complete(result);
+  complete(result: Result<unknown, unknown>, startedAt: number): void {
+    this.#task.complete(result, startedAt);
   }
 
   giveUpAt(due: number, error: () => unknown): void {

@@ -153,8 +153,8 @@ export class Dispatcher implements EventHost, TaskSink {
     this.#runner.giveUp(task, error);
   }
 
-  complete(task: Task, result: Result<unknown, unknown>): void {
-    this.#runner.complete(task, result);
+  complete(task: Task, result: Result<unknown, unknown>, startedAt: number): void {
+    this.#runner.complete(task, result, startedAt);
   }
 
   checkIdle(): void {

@@ -85,7 +85,7 @@ export interface EventHost {
   /** An attempt is not waited for any more, or a parked task is not wanted. */
   giveUpTask(task: Task, error: unknown): void;
   /** A policy brings the result of a parked task. */
-  complete(task: Task, result: Result<unknown, unknown>): void;
+  complete(task: Task, result: Result<unknown, unknown>, startedAt: number): void;
   /** It has settled: what it has parked will not come back. */
   forget(event: QueuedEvent, parking: Parking): void;
 }

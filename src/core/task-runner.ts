@@ -116,8 +116,8 @@ export class TaskRunner {
   }
 
   /** The attempt of a parked task was made elsewhere, together with that of others. */
-  complete(task: Task, result: Result<unknown, unknown>): void {
-    this.#pool.runInScope(this.completeParked, this, task, result);
+  complete(task: Task, result: Result<unknown, unknown>, startedAt: number): void {
+    this.#pool.runInScope(this.completeParked, this, task, result, startedAt);
   }
 
   /** The event has settled: nobody comes back to what it has parked. */
@@ -232,8 +232,9 @@ export class TaskRunner {
     this.#sink.checkIdle();
   }
 
-  private completeParked(task: Task, result: Result<unknown, unknown>): void {
+  private completeParked(task: Task, result: Result<unknown, unknown>, startedAt: number): void {
     if (!this.unparked(task)) return;
+    task.needExtras().startedAt = startedAt;
     this.endedByPlan(task, result);
     this.#sink.checkIdle();
   }

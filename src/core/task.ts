@@ -183,8 +183,8 @@ export class Task implements CheckedTask {
     this.event.host.giveUpTask(this, error);
   }
 
-  complete(result: Result<unknown, unknown>): void {
-    this.event.host.complete(this, result);
+  complete(result: Result<unknown, unknown>, startedAt: number): void {
+    this.event.host.complete(this, result, startedAt);
   }
 
   giveUpAt(due: number, error: () => unknown): void {

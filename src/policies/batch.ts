@@ -1,6 +1,6 @@
 import { err, type Result } from 'neverthrow';
 import type { Payload } from '../core/payload.ts';
-import type { Timer } from '../schedule/clock.ts';
+import type { Clock, Timer } from '../schedule/clock.ts';
 import type { PolicyTask, TaskPolicy } from './policy.ts';
 import type { PolicyServices } from './services.ts';
 
@@ -28,9 +28,12 @@ export class Batch {
   leader: PolicyTask | undefined = undefined;
   #state: 'waiting' | 'running' | 'over' = 'waiting';
   #controller: AbortController | undefined = undefined;
+  readonly #clock: Clock;
+  #startedAt = 0;
 
-  constructor(key: string) {
+  constructor(key: string, clock: Clock) {
     this.key = key;
+    this.#clock = clock;
   }
 
   get isRunning(): boolean {
@@ -40,6 +43,7 @@ export class Batch {
   /** The call begins: nobody else leads it. */
   begin(): void {
     this.#state = 'running';
+    this.#startedAt = this.#clock.now();
   }
 
   /** Fires when nobody wants the results of the call any more, or it exceeded its time limit. Made when first read. */
@@ -65,7 +69,7 @@ export class Batch {
   complete(resultOf: (task: PolicyTask) => Result<unknown, unknown>): void {
     if (this.#state !== 'running') return;
     this.#state = 'over';
-    for (const task of [...this.items.keys()]) if (task !== this.leader) task.complete(resultOf(task));
+    for (const task of [...this.items.keys()]) if (task !== this.leader) task.complete(resultOf(task), this.#startedAt);
   }
 
   /** The call is not waited for any more. */
@@ -150,7 +154,7 @@ export class BatchPolicy implements TaskPolicy {
   }
 
   #begin(key: string): Batch {
-    const batch = new Batch(key);
+    const batch = new Batch(key, this.#services.clock);
     this.#open.set(key, batch);
     batch.timer = this.#services.clock.setTimer(() => this.#leave(batch), this.#maxWait);
     return batch;

@@ -23,10 +23,10 @@ export interface PolicyTask extends Attempt {
    */
   giveUp(error: unknown): void;
   /**
-   * Brings a parked task the result of an attempt that was made for it elsewhere; the policies are asked what follows. Does
-   * nothing for a task that is not parked (any more).
+   * Brings a parked task the result of an attempt that was made for it elsewhere, since `startedAt` on the queue's clock; the
+   * policies are asked what follows. Does nothing for a task that is not parked (any more).
    */
-  complete(result: Result<unknown, unknown>): void;
+  complete(result: Result<unknown, unknown>, startedAt: number): void;
   /** Calls {@link PolicyTask.giveUp} at this time on the queue's clock, unless the attempt has ended by then. */
   giveUpAt(due: number, error: () => unknown): void;
 }

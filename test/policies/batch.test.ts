@@ -21,6 +21,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { gate, type Scene, started, thrownBy } from '../core/scene.ts';
+import { recorded } from './scene.ts';
 
 interface BatchScene extends Scene {
   /** The values of each call. */
@@ -377,6 +378,23 @@ describe('each payload of a batch settles by itself:', () => {
     expect(late.getResult()?.errs()).toEqual([expect.any(ExpiredError)]);
     await queue.shutDownQueue();
   });
+});
+
+test('the end of each payload is told, with the time that the call took', async () => {
+  const scene = await batching(
+    { maxCount: 3, maxWait: 50 },
+    (payloads) =>
+      new Promise((resolve) => {
+        scene.clock.setTimer(() => resolve(payloads.map(({ value }) => (value === 2 ? err('no') : ok()))), 30);
+      }),
+  );
+  const failed = recorded(scene, ['error-task']);
+  const told = recorded(scene, ['finished']);
+  for (const value of [1, 2]) scene.publisher.publish(value);
+  await scene.clock.advance(100);
+  expect(told.map(({ duration }) => duration)).toEqual([30]);
+  expect(failed.map(({ duration }) => duration)).toEqual([30]);
+  await scene.queue.shutDownQueue();
 });
 
 test('a call that exceeds its time limit fails for each payload; its work keeps the consumer, and comes too late', async () => {
