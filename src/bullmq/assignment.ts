@@ -18,13 +18,20 @@ export interface Assignment {
 }
 
 let assignmentIn: (payload: JobPayload) => Assignment;
+let taskIn: (payload: JobPayload, task: PolicyTask) => JobTask;
 
 /** A payload that came as a job. */
 export class JobPayload extends Payload<unknown, string, string> {
   readonly #assignment: Assignment;
+  /** The attempt that was seen last. */
+  #seen: JobTask | undefined = undefined;
 
   static {
     assignmentIn = (payload) => payload.#assignment;
+    taskIn = (payload, task) => {
+      if (payload.#seen?.within !== task) payload.#seen = new JobTask(task, payload.#assignment);
+      return payload.#seen;
+    };
   }
 
   constructor(value: unknown, options: PayloadOptions, assignment: Assignment) {
@@ -41,12 +48,13 @@ export function assignmentOf(payload: Payload): Assignment {
 class JobTask implements CheckedTask {
   checked: CheckedPayload | undefined = undefined;
   checkedTopics: CheckedPayload | undefined = undefined;
-  readonly #task: PolicyTask;
+  /** The task of the queue within. */
+  readonly within: PolicyTask;
   readonly #assignment: Assignment;
   #begun = false;
 
   constructor(task: PolicyTask, assignment: Assignment) {
-    this.#task = task;
+    this.within = task;
     this.#assignment = assignment;
   }
 
@@ -58,7 +66,7 @@ class JobTask implements CheckedTask {
   }
 
   get number(): number {
-    return this.#assignment.before + this.#task.number;
+    return this.#assignment.before + this.within.number;
   }
 
   get collectorKey(): string {
@@ -74,63 +82,66 @@ class JobTask implements CheckedTask {
   }
 
   get signal(): AbortSignal {
-    return this.#task.signal;
+    return this.within.signal;
   }
 
   get payload(): Payload | undefined {
-    return this.#task.payload;
+    return this.within.payload;
   }
 
   get chain(): object {
-    return this.#task.chain;
+    return this.within.chain;
   }
 
   get acceptedAt(): number {
-    return this.#task.acceptedAt;
+    return this.within.acceptedAt;
   }
 
   resume(): void {
-    this.#task.resume();
+    this.within.resume();
   }
 
   resumeAt(due: number): void {
-    this.#task.resumeAt(due);
+    this.within.resumeAt(due);
   }
 
   giveUp(error: unknown): void {
-    this.#task.giveUp(error);
+    this.within.giveUp(error);
   }
 
   complete(result: Result<unknown, unknown>, startedAt: number): void {
-    this.#task.complete(result, startedAt);
+    this.within.complete(result, startedAt);
   }
 
   giveUpAt(due: number, error: () => unknown): void {
-    this.#task.giveUpAt(due, error);
+    this.within.giveUpAt(due, error);
   }
 }
 
-/** One task is the same object for all who see it. */
-const seen: WeakMap<PolicyTask, JobTask> = new WeakMap();
-
-/** The attempt at a job which a task of the queue within is. */
+/** The attempt at a job which a task of the queue within is: the same object for all who see it. */
 export function jobTaskOf(task: PolicyTask, payload: Payload): JobTask {
-  const known = seen.get(task);
-  if (known !== undefined) return known;
-  const made = new JobTask(task, assignmentOf(payload));
-  seen.set(task, made);
-  return made;
+  return taskIn(payload as JobPayload, task);
 }
 
-/** Without a payload the event has settled; then it is one of those that were seen, or nothing is to be told of it. */
+/** What policies have seen: a task whose event has settled has no payload any more. Nothing is kept here for others. */
+const seen: WeakMap<PolicyTask, JobTask> = new WeakMap();
+
+/** Nothing is to be told of a task that has no payload and was not seen. */
 function seeing(task: PolicyTask): PolicyTask {
-  return seen.get(task) ?? (task.payload === undefined ? task : jobTaskOf(task, task.payload));
+  const known = seen.get(task);
+  if (known !== undefined || task.payload === undefined) return known ?? task;
+  const made = jobTaskOf(task, task.payload);
+  seen.set(task, made);
+  return made;
 }
 
 /** A policy of users, which sees the job in its task. */
 export function policyOfJobs(policy: TaskPolicy): TaskPolicy {
   const ofJobs: TaskPolicy = {
-    before: (task) => policy.before?.(seeing(task)) ?? 'run',
+    before: (task) => {
+      const job = seeing(task);
+      return policy.before?.(job) ?? 'run';
+    },
     notStarted: (task, by) => policy.notStarted?.(seeing(task), by === ofJobs ? policy : by),
     after: (task, result) => policy.after?.(seeing(task), release(result)) ?? 'settle',
     workEnded: (task) => policy.workEnded?.(seeing(task)),

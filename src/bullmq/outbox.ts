@@ -11,8 +11,11 @@ import type { BullMQQueueSettings } from './settings.ts';
 /** Jobs that leave together. Workers have begun with the first before the last of a burst is written. */
 const BATCH = 25;
 
-/** Batches of a lane that may be under way at a time. */
-const FLIGHTS = 40;
+/**
+ * Batches of a lane that may be under way at a time: enough that Redis never waits for the next. What is under way is large:
+ * the more of it there is, the more of it survives collections.
+ */
+const FLIGHTS = 8;
 
 /** Jobs on their way beyond which {@link Outbox.ready} waits. */
 const MANY = 10_000;

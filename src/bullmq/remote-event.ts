@@ -33,7 +33,8 @@ type LogEntry = [string | undefined, AnyResultOf<Outcomes>];
 export class RemoteEvent implements CollectorEvent {
   readonly id: string = randomUUID();
   readonly reply: boolean;
-  readonly parts: JobPart[] = [];
+  /** One for each collector that was selected. */
+  parts: readonly JobPart[] = [];
   /** Stops listening to the signal of its send. */
   detach: (() => void) | undefined = undefined;
   /** How far it came; pending until Redis has acknowledged all of its jobs. */
@@ -44,8 +45,8 @@ export class RemoteEvent implements CollectorEvent {
   #list: ResultList | undefined = undefined;
   /** How many wait. */
   #waiting = 0;
-  /** Told of each result. */
-  #listeners: Set<() => void> | undefined = undefined;
+  /** Told of each result. As a rule there is one. */
+  #listeners: readonly (() => void)[] = [];
   #log: LogEntry[] | undefined = undefined;
 
   constructor(host: RemoteHost, reply: boolean) {
@@ -138,7 +139,7 @@ export class RemoteEvent implements CollectorEvent {
   }
 
   #tell(): void {
-    if (this.#listeners !== undefined) for (const listener of [...this.#listeners]) listener();
+    for (const listener of this.#listeners) listener();
   }
 
   /** Waits until there is something, within limits; leaves neither a timer nor a listener behind. */
@@ -153,7 +154,7 @@ export class RemoteEvent implements CollectorEvent {
     this.#watchAll();
     return new Promise((resolve, reject) => {
       const end = (): void => {
-        this.#listeners?.delete(listen);
+        this.#listeners = this.#listeners.filter((one) => one !== listen);
         timer.cancel();
         detach?.();
         if (--this.#waiting === 0 && this.#list === undefined) this.#unwatchAll();
@@ -173,8 +174,7 @@ export class RemoteEvent implements CollectorEvent {
         end();
         resolve(result);
       };
-      this.#listeners ??= new Set();
-      this.#listeners.add(listen);
+      this.#listeners = [...this.#listeners, listen];
     });
   }
 

@@ -136,7 +136,7 @@ export class RemoteIntake implements Sender {
     const { laneOf, outbox, tally } = this.#parts;
     if (event.standing === 'new') tally.sending(event);
     event.due = outgoing.due;
-    for (const collector of selected) event.parts.push(outgoing.partFor(event, laneOf(collector.key), collector));
+    event.parts = selected.map((collector) => outgoing.partFor(event, laneOf(collector.key), collector));
     for (const part of event.parts) outbox.put(part);
     event.partsAdded();
   }

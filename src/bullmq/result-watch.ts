@@ -131,9 +131,11 @@ export class ResultWatch {
       this.#events = events;
       this.#readNews(events);
       events.on('error', () => undefined);
-      events.on('completed', ({ jobId, returnvalue }) => this.#tell(jobId, () => this.#read(jobId, returnvalue)));
-      events.on('failed', ({ jobId, failedReason }) => this.#tell(jobId, () => this.#readFailure(jobId, failedReason)));
-      events.on('removed', ({ jobId }) => this.#tell(jobId, () => lost('it was removed')));
+      events.on('completed', ({ jobId, returnvalue }) => this.partOf(jobId)?.done(this.#read(jobId, returnvalue)));
+      events.on('failed', ({ jobId, failedReason }) =>
+        this.partOf(jobId)?.done(this.#readFailure(jobId, failedReason)),
+      );
+      events.on('removed', ({ jobId }) => this.partOf(jobId)?.done(lost('it was removed')));
       this.#live = true;
       for (const part of this.parts()) if (part.toLookUp && part.phase === 'sent') void this.#lookUp(part);
     } catch {
@@ -161,11 +163,6 @@ export class ResultWatch {
       const jobId = fields[fields.indexOf('jobId') + 1];
       return ENDS.has(fields[fields.indexOf('event') + 1] as string) && this.#watched.has(jobId as string);
     });
-  }
-
-  #tell(jobId: string, read: () => Result<unknown, unknown>): void {
-    const part = this.partOf(jobId);
-    if (part !== undefined) part.done(read());
   }
 
   /** Looks a job up that has been sent. */

@@ -176,3 +176,19 @@ describe('a middleware', () => {
     }
   });
 });
+
+test('a policy that hears of nothing but the end is told of the job', async () => {
+  const told: unknown[] = [];
+  const collector = new Collector('a', (_, __, { number }) => (number === 1 ? err('not yet') : 'done'), {
+    retry: { attempts: 2, base: 1 },
+    policies: [{ settled: ({ number, eventId }, result) => void told.push([number, eventId, result.isOk()]) }],
+  });
+  const queue = await started([collector], { connection: redis.url });
+  const event = queue.getPublisher().publish('x');
+  expect((await event.wait()).oks()).toEqual(['done']);
+  expect(told).toEqual([
+    [1, event.id, false],
+    [2, event.id, true],
+  ]);
+  await queue.shutDownQueue();
+});
