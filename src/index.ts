@@ -120,6 +120,8 @@ export type {
   FailedTaskQueueEvent,
   InternalErrorQueueEvent,
   LockedQueueEvent,
+  ParkedQueueEvent,
+  ParkReason,
   PayloadQueueEvent,
   PeriodicQueueEvent,
   QueueEventBase,

@@ -1,3 +1,4 @@
+import type { KeepForCall } from '../policies/batch.ts';
 import { ConcurrencyPolicy, Slots } from '../policies/concurrency.ts';
 import type { Expiry } from '../policies/expiry.ts';
 import { PartitionPolicy, Partitions } from '../policies/partition.ts';
@@ -50,6 +51,12 @@ export class FlowControl {
       rateLimit: windows && new RateLimitPolicy(windows, concurrency, expiry, services),
       concurrency,
     };
+  }
+
+  /** Keeps the keys of tasks while another one of their collector makes a call for them. */
+  keeperOf(collector: AnyCollector): KeepForCall {
+    const { partitions } = this.#sharedBy(collector, collector.settings.flow);
+    return (task) => partitions.keep(task);
   }
 
   #sharedBy(collector: AnyCollector, flow: FlowSettings | undefined): SharedFlow {

@@ -21,12 +21,7 @@ export class SharedSource {
   /** A send joins. */
   join(signal: AbortSignal | undefined): SharedEvent {
     this.#holders++;
-    const shared = new SharedEvent(this);
-    if (signal !== undefined && this.event.status !== 'settled') {
-      const detach = onAbort(signal, () => void shared.cancel(signal.reason));
-      void this.event.wait().then(detach);
-    }
-    return shared;
+    return new SharedEvent(this, signal);
   }
 
   /** A send wants the results no more. */
@@ -41,9 +36,14 @@ export class SharedEvent implements CollectorEvent {
   /** What it was cancelled with. */
   #own: ResultList | undefined = undefined;
   #tell: ((list: ResultList) => void)[] | undefined = undefined;
+  /** The signal means nothing any more. */
+  readonly #letGo: (() => void) | undefined = undefined;
 
-  constructor(source: SharedSource) {
+  constructor(source: SharedSource, signal: AbortSignal | undefined) {
     this.#source = source;
+    if (signal === undefined || source.event.status === 'settled') return;
+    this.#letGo = onAbort(signal, () => void this.cancel(signal.reason));
+    void source.event.wait().then(this.#letGo);
   }
 
   /** The id of what is shared, by which queue events, processors and kept results name it. */
@@ -75,6 +75,7 @@ export class SharedEvent implements CollectorEvent {
     if (this.status === 'settled') return false;
     const error = new CancelledError('the event was cancelled', { cause: reason });
     this.#own = listWith(this.#source.event, err(error));
+    this.#letGo?.();
     this.#settled(this.#own);
     this.#source.leave(reason);
     return true;

@@ -9,6 +9,8 @@ type Report = (task: PolicyTask, error: unknown) => void;
 export class TaskPlan {
   /** Attempts in all. */
   readonly attempts: number;
+  /** The policy that parked a task last; to be read at once. */
+  parkedBy: TaskPolicy | undefined = undefined;
   readonly #policies: readonly TaskPolicy[];
 
   constructor(policies: readonly TaskPolicy[], attempts: number) {
@@ -24,6 +26,7 @@ export class TaskPlan {
         const verdict = asked.before?.(task);
         if (verdict !== 'park' && !(verdict instanceof Err)) continue;
         this.#notStarted(task, asked, report);
+        this.parkedBy = asked;
         return verdict;
       }
       return 'run';
@@ -35,7 +38,10 @@ export class TaskPlan {
 
   /** Whether somebody wants another attempt. Throws what a policy throws. */
   after(task: PolicyTask, result: Result<unknown, unknown>): 'settle' | 'park' {
-    return this.#policies.some((policy) => policy.after?.(task, result) === 'park') ? 'park' : 'settle';
+    const by = this.#policies.find((policy) => policy.after?.(task, result) === 'park');
+    if (by === undefined) return 'settle';
+    this.parkedBy = by;
+    return 'park';
   }
 
   workEnded(task: PolicyTask, report: Report): void {

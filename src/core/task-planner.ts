@@ -1,5 +1,5 @@
 import { AbortPolicy } from '../policies/abort.ts';
-import { BatchPolicy, type BatchSettings } from '../policies/batch.ts';
+import { BatchPolicy, type BatchSettings, giveUpCallOf } from '../policies/batch.ts';
 import { DeadLetterPolicy } from '../policies/dead-letter.ts';
 import { DelayPolicy } from '../policies/delay.ts';
 import { ExpiryPolicy } from '../policies/expiry.ts';
@@ -112,7 +112,13 @@ export class TaskPlanner {
     if (lock !== undefined) policies.push(new LockPolicy(lock.name, lock.delay, this.#locks, services));
     // The limit is of the processor alone.
     if (timeout !== undefined)
-      policies.push(new TimeoutPolicy(timeout, services, (limit) => new DeliveryTimeoutError(key, limit)));
+      policies.push(
+        new TimeoutPolicy(timeout, services, (limit, task) => {
+          const error = new DeliveryTimeoutError(key, limit);
+          giveUpCallOf(task, error);
+          return error;
+        }),
+      );
     // After an attempt: the custom policies may park the task first; then it is decided whether there is another one.
     policies.push(new RetryPolicy(retry ?? ONE_ATTEMPT, services));
     if (deadLetter !== undefined) {
@@ -142,7 +148,8 @@ export class TaskPlanner {
   }
 
   #batchPolicy(collector: AnyCollector, settings: BatchSettings): BatchPolicy {
-    const made = this.#batches.get(collector) ?? new BatchPolicy(settings, this.#services);
+    const made =
+      this.#batches.get(collector) ?? new BatchPolicy(settings, this.#services, this.#flow.keeperOf(collector));
     this.#batches.set(collector, made);
     return made;
   }

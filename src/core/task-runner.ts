@@ -10,6 +10,7 @@ import { CancelledError, ParkedFullError, ProcessorError } from './errors.ts';
 import type { EventStatus, QueuedEvent } from './event.ts';
 import type { Ledger } from './ledger.ts';
 import { leaveBehind, leftoverEnded, tellIfSaturated } from './leftovers.ts';
+import { parkReasonOf } from './park-reason.ts';
 import { Parking } from './parking.ts';
 import type { Payload } from './payload.ts';
 import { promiseOf } from './promise-of.ts';
@@ -317,7 +318,8 @@ export class TaskRunner {
     extras.parking.park(task, attempted);
     this.#parkedEvents.add(task.event);
     this.#ledger.parkedTasks++;
-    if (this.#events.observed(QueueEventName.PARKED)) this.#events.emit(QueueEventName.PARKED, describeTask(task));
+    if (!this.#events.observed(QueueEventName.PARKED)) return;
+    this.#events.emit(QueueEventName.PARKED, { ...describeTask(task), reason: parkReasonOf(task.plan?.parkedBy) });
   }
 
   /** A policy or a listener may have cancelled the event just now; then there is nothing to do for its task. */

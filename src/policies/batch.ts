@@ -14,6 +14,9 @@ export interface BatchSettings {
   readonly by: ((payload: Payload) => string) | undefined;
 }
 
+/** Keeps what a task holds while the call for it goes on; returns how to let go of it, if it holds anything. */
+export type KeepForCall = (task: PolicyTask) => (() => void) | undefined;
+
 /**
  * The tasks that one call of a processor serves. One of them leads: it gets a consumer, and makes the call; the others
  * stay parked until the call has their results.
@@ -29,11 +32,15 @@ export class Batch {
   #state: 'waiting' | 'running' | 'over' = 'waiting';
   #controller: AbortController | undefined = undefined;
   readonly #clock: Clock;
+  readonly #keep: KeepForCall;
+  /** Lets go of what was kept for the call. */
+  #kept: readonly ((() => void) | undefined)[] = [];
   #startedAt = 0;
 
-  constructor(key: string, clock: Clock) {
+  constructor(key: string, clock: Clock, keep: KeepForCall) {
     this.key = key;
     this.#clock = clock;
+    this.#keep = keep;
   }
 
   get isRunning(): boolean {
@@ -44,6 +51,14 @@ export class Batch {
   begin(): void {
     this.#state = 'running';
     this.#startedAt = this.#clock.now();
+    // The leader keeps its own, since the call is its attempt.
+    this.#kept = [...this.items.keys()].map((task) => (task === this.leader ? undefined : this.#keep(task)));
+  }
+
+  /** The work of the call has ended, whoever still wanted it. */
+  workEnded(): void {
+    for (const letGo of this.#kept) letGo?.();
+    this.#kept = [];
   }
 
   /** Fires when nobody wants the results of the call any more, or it exceeded its time limit. Made when first read. */
@@ -81,6 +96,11 @@ export class Batch {
 
 const led: WeakMap<object, Batch> = new WeakMap();
 
+/** The call exceeded its time limit, and its leader is not there any more to be told. */
+export function giveUpCallOf(leader: PolicyTask, error: unknown): void {
+  if (leader.payload === undefined) led.get(leader)?.giveUp(error);
+}
+
 /** The batch for which this attempt makes the call. */
 export function batchLedBy(attempt: object): Batch | undefined {
   return led.get(attempt);
@@ -93,14 +113,16 @@ export function batchLedBy(attempt: object): Batch | undefined {
 export class BatchPolicy implements TaskPolicy {
   readonly #settings: BatchSettings;
   readonly #services: PolicyServices;
+  readonly #keep: KeepForCall;
   /** Batches that are gathered, by key. */
   readonly #open: Map<string, Batch> = new Map();
   readonly #batches: Map<PolicyTask, Batch> = new Map();
   #maxWait: number;
 
-  constructor(settings: BatchSettings, services: PolicyServices) {
+  constructor(settings: BatchSettings, services: PolicyServices, keep: KeepForCall) {
     this.#settings = settings;
     this.#services = services;
+    this.#keep = keep;
     this.#maxWait = settings.maxWait;
   }
 
@@ -132,6 +154,10 @@ export class BatchPolicy implements TaskPolicy {
     return 'settle';
   }
 
+  workEnded(task: PolicyTask): void {
+    led.get(task)?.workEnded();
+  }
+
   settled(task: PolicyTask): void {
     this.forget(task);
   }
@@ -154,7 +180,7 @@ export class BatchPolicy implements TaskPolicy {
   }
 
   #begin(key: string): Batch {
-    const batch = new Batch(key, this.#services.clock);
+    const batch = new Batch(key, this.#services.clock, this.#keep);
     this.#open.set(key, batch);
     batch.timer = this.#services.clock.setTimer(() => this.#leave(batch), this.#maxWait);
     return batch;

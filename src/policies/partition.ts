@@ -64,6 +64,17 @@ export class Partitions {
     this.#passOn(turn);
   }
 
+  /** Work that another attempt does for this task, too, has begun: the key is held until it ends. Returns how to say so. */
+  keep(task: PolicyTask): (() => void) | undefined {
+    const turn = this.#turns.get(task.chain);
+    if (turn?.lane === undefined) return undefined;
+    turn.works++;
+    return () => {
+      turn.works--;
+      this.#passOn(turn);
+    };
+  }
+
   /** There is no further attempt. The key is held until the last work has ended. */
   over(task: PolicyTask): void {
     this.#wakeUps.delete(task);

@@ -5,9 +5,9 @@ import type { PolicyServices } from './services.ts';
 export class TimeoutPolicy implements TaskPolicy {
   readonly #timeout: number;
   readonly #services: PolicyServices;
-  readonly #error: (timeout: number) => unknown;
+  readonly #error: (timeout: number, task: PolicyTask) => unknown;
 
-  constructor(timeout: number, services: PolicyServices, error: (timeout: number) => unknown) {
+  constructor(timeout: number, services: PolicyServices, error: (timeout: number, task: PolicyTask) => unknown) {
     this.#timeout = timeout;
     this.#services = services;
     this.#error = error;
@@ -16,7 +16,7 @@ export class TimeoutPolicy implements TaskPolicy {
   before(task: PolicyTask): 'run' {
     const { clock } = this.#services;
     task.giveUpAt(clock.now() + this.#timeout, () => {
-      const error = this.#error(this.#timeout);
+      const error = this.#error(this.#timeout, task);
       this.#services.tell('timeout', task, { error });
       return error;
     });

@@ -100,6 +100,26 @@ export interface LockedQueueEvent extends TaskQueueEvent<'locked'> {
   readonly lock: string;
 }
 
+/**
+ * What a parked task waits for, named after the option that makes it wait; all but `retry` before an attempt:
+ *
+ * - `partition`: its turn among the tasks of its key (`partitionBy`, `partitionKey`)
+ * - `delay`: its time (`delay` or `at` of its collector)
+ * - `policy`: a policy of your own (`policies` of its collector)
+ * - `batch`: company, or the call for its batch (`batch`)
+ * - `rate-limit`: its turn to begin (`rateLimit`)
+ * - `concurrency`: a free slot (`concurrency`)
+ * - `lock`: its lock (`lock`)
+ * - `retry`: its next attempt (`retry`, `RetryTask`)
+ */
+export type ParkReason = 'partition' | 'delay' | 'policy' | 'batch' | 'rate-limit' | 'concurrency' | 'lock' | 'retry';
+
+/** A task was parked. */
+export interface ParkedQueueEvent extends TaskQueueEvent<'parked'> {
+  /** What it waits for. Once it is there, the task is asked about again, and may be parked for another reason. */
+  readonly reason: ParkReason;
+}
+
 /** A payload was cancelled, or one task of it was refused because its collector is revoked. */
 export interface RevokedQueueEvent extends FailedPayloadQueueEvent<'revoked'> {
   /** The key of the collector; undefined if it is the whole payload. */
@@ -166,7 +186,7 @@ export interface QueueEventMap {
   /** A task found its lock taken, and will try again. */
   readonly locked: LockedQueueEvent;
   /** A task was parked by a policy. */
-  readonly parked: TaskQueueEvent<'parked'>;
+  readonly parked: ParkedQueueEvent;
   /** An accepted payload was cancelled, cleared or given up at shutdown; or a task of a revoked collector was refused. */
   readonly revoked: RevokedQueueEvent;
   /** A task that failed for good was handed to its dead letter. */

@@ -54,11 +54,12 @@ async function oneHolder(bench: Bench): Promise<void> {
     new Collector('a', hold, { lock }),
     new Collector('b', hold, { lock }),
   ]);
-  const locked = recorded(queue, ['locked']);
+  const [locked, parked] = [recorded(queue, ['locked']), recorded(queue, ['parked'])];
   const events = publisher.sendMany([1, 2, 3].map((value) => new Payload(value)));
   for (const event of events) expect((await event.wait()).isOk()).toBe(true);
   expect(most).toBe(1);
   expect(locked[0]).toMatchObject({ lock: 'the one' });
+  expect(parked[0]).toMatchObject({ id: locked[0]?.id, reason: 'lock' });
 }
 
 async function twoAtATime(bench: Bench): Promise<void> {
@@ -70,26 +71,30 @@ async function twoAtATime(bench: Bench): Promise<void> {
     running--;
   };
   const collectors = [new Collector('a', work, { concurrency: 2 }), new Collector('b', () => 'free')];
-  const { publisher } = await bench.started(collectors, { concurrency: 5 });
+  const { queue, publisher } = await bench.started(collectors, { concurrency: 5 });
+  const parked = recorded(queue, ['parked']);
   const events = publisher.sendMany([1, 2, 3, 4, 5, 6].map((value) => new Payload(value)));
   for (const event of events) expect((await event.wait()).isOk()).toBe(true);
   expect(most).toBe(2);
+  expect(parked[0]).toMatchObject({ task: 'a', reason: 'concurrency' });
 }
 
 async function twoInAWindow(bench: Bench): Promise<void> {
   const starts: [key: string, at: number][] = [];
   const per = ({ value }: Payload<string>): string => value;
-  const { publisher } = await bench.startedWith(
+  const { queue, publisher } = await bench.startedWith(
     (value) => {
       starts.push([String(value), performance.now()]);
       return value;
     },
     { collector: { rateLimit: { limit: 2, interval: 50, per } }, concurrency: 10 },
   );
+  const parked = recorded(queue, ['parked']);
   const events = publisher.sendMany(['x', 'x', 'x', 'x', 'x', 'y'].map((value) => new Payload(value)));
   for (const event of events) expect((await event.wait()).isOk()).toBe(true);
   const ofX = starts.filter(([key]) => key === 'x').map(([, at]) => at);
   expect(ofX).toHaveLength(5);
+  expect(parked[0]).toMatchObject({ reason: 'rate-limit' });
   // Started is a moment after it was allowed.
   for (const at of [2, 3, 4]) expect((ofX[at] as number) - (ofX[at - 2] as number)).toBeGreaterThan(45);
 }

@@ -108,6 +108,15 @@ describe('the table of queue events', () => {
   });
 });
 
+test('the table of reasons has every reason that the code knows', () => {
+  const file = readFileSync(join(root, 'src/queue-events/names.ts'), 'utf8');
+  const declared = /export type ParkReason =([^;]+);/.exec(file)?.[1] ?? '';
+  const reasons = [...declared.matchAll(/'([a-z-]+)'/g)].map((reason) => reason[1]);
+  const section = page.split('\n### Why a task is parked\n')[1]?.split('\n## ')[0] ?? '';
+  expect(reasons).toContain('lock');
+  expect((tablesIn(section.trim())[0] ?? []).map((line) => wordsOf(cellsOf(line)[0])[0])).toEqual(reasons);
+});
+
 describe('the order of queue events', () => {
   test('is that to which recorded sequences are held', () => {
     const rows = tableUnder('Order')

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import {
   type AnyCollector,
   CancelledError,
@@ -241,6 +242,28 @@ describe('to cancel a repeat', () => {
     expect(repeat.getResult()?.keys()).toEqual(['slow', 'fast']);
     expect(repeat.getResult()?.get('fast')).toEqual(ok(1));
     slow.open();
+    await queue.shutDownQueue();
+  });
+
+  test('lets go of its signal at once, and not only when the others have their results', async () => {
+    const work = hanging();
+    const { queue, publisher, clock } = await oneCollector(work.process);
+    const { signal } = new AbortController();
+    const listeners = (): number => getEventListeners(signal, 'abort').length;
+    const first = publisher.publish(1, {}, ONE);
+    const [second, third] = [1, 2].map(() => publisher.publish(1, {}, { ...ONE, signal }));
+    await clock.turn();
+    // However many sends share a signal, it has one listener.
+    expect(listeners()).toBe(1);
+    second?.cancel();
+    expect(listeners()).toBe(1);
+    third?.cancel();
+    expect([listeners(), first.status]).toEqual([0, 'running']);
+    const last = publisher.publish(1, {}, { ...ONE, signal });
+    expect(listeners()).toBe(1);
+    work.end('done');
+    expect((await last.wait()).first()).toEqual(ok('done'));
+    expect(listeners()).toBe(0);
     await queue.shutDownQueue();
   });
 

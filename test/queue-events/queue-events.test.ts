@@ -123,7 +123,14 @@ describe('a queue tells', () => {
     const scene = await listening([collector]);
     const event = scene.publisher.publish(1);
     await scene.clock.turn();
-    expect(scene.told).toContainEqual({ status: 'parked', timestamp, id: event.id, task: 'a', ...first });
+    expect(scene.told).toContainEqual({
+      status: 'parked',
+      timestamp,
+      id: event.id,
+      task: 'a',
+      ...first,
+      reason: 'policy',
+    });
     expect(scene.names()).not.toContain('started');
     expect(scene.names()).not.toContain('idle');
     await giveUp(scene);
