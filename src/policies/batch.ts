@@ -36,6 +36,11 @@ export class Batch {
     this.#clock = clock;
   }
 
+  /** The call has not begun. */
+  get isWaiting(): boolean {
+    return this.#state === 'waiting';
+  }
+
   get isRunning(): boolean {
     return this.#state === 'running';
   }
@@ -126,10 +131,19 @@ export class BatchPolicy implements TaskPolicy {
 
   after(task: PolicyTask, result: Result<unknown, unknown>): 'settle' {
     const batch = this.#batches.get(task);
+    if (batch?.leader === task && batch.isWaiting) this.forget(task);
     this.#batches.delete(task);
-    // The call was given up before it had results.
-    if (batch?.leader === task && batch.isRunning) batch.giveUp(result.isErr() ? result.error : undefined);
+    // The call was given up before it had results. If a middleware has settled for something else, the others have theirs.
+    if (batch?.leader === task && batch.isRunning && result.isErr()) batch.giveUp(result.error);
     return 'settle';
+  }
+
+  /** What is around the processor may have refused the one that leads, or it was cancelled: the others go on without it. */
+  workEnded(task: PolicyTask): void {
+    const batch = this.#batches.get(task);
+    if (batch?.leader !== task) return;
+    if (batch.isWaiting) this.forget(task);
+    else if (task.payload === undefined) this.#batches.delete(task);
   }
 
   settled(task: PolicyTask): void {
@@ -141,7 +155,7 @@ export class BatchPolicy implements TaskPolicy {
     if (batch === undefined) return;
     this.#batches.delete(task);
     batch.leave(task);
-    if (batch.isRunning) return;
+    if (!batch.isWaiting) return;
     const [next] = batch.items.keys();
     if (next === undefined) this.#close(batch);
     else if (batch.leader === task) this.#resume(batch, next);

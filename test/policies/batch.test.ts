@@ -8,6 +8,7 @@ import {
   DeliveryTimeoutError,
   ExpiredError,
   err,
+  type Middleware,
   ok,
   ProcessorError,
   QueueAbortedError,
@@ -514,6 +515,116 @@ test('a drain that takes too long settles the payloads of the call', async () =>
   await clock.advance(10);
   await closing;
   for (const event of events) expect(event.getResult()?.errs()).toEqual([expect.any(ShutdownTimeoutError)]);
+});
+
+describe('where the one that makes the call does not come to it,', () => {
+  const waits: Middleware = async (_task, next) => {
+    await Promise.resolve();
+    return next();
+  };
+  const refusing = (refuse: Middleware): Middleware => {
+    return (task, next) => (task.payload?.value === 'leads' ? refuse(task, next) : next());
+  };
+
+  test.each<[string, Middleware]>([
+    ['refuses it', () => err('no')],
+    [
+      'throws',
+      () => {
+        throw new Error('no');
+      },
+    ],
+    ['answers instead', () => ok('cached')],
+    ['refuses it later', async () => err('no')],
+  ])('because a middleware %s, the next one does', async (_how, middleware) => {
+    const { queue, publisher, clock, calls } = await batching({ maxCount: 3 });
+    queue.use(refusing(middleware));
+    const events = [1, 2, 'leads'].map((value) => publisher.publish(value));
+    await clock.turn();
+    expect(calls).toEqual([[1, 2]]);
+    expect(events.map(({ status }) => status)).toEqual(['settled', 'settled', 'settled']);
+    expect(values(events.slice(0, 2).map((event) => event.getResult()))).toEqual([1, 2]);
+    expect(queue.getMetrics()).toMatchObject({ busy: 0, parked: 0, settled: 3 });
+    await queue.shutDownQueue();
+  });
+
+  test('because it is cancelled before a middleware lets it through, the next one does', async () => {
+    const end = gate();
+    const { queue, publisher, clock, calls } = await batching({ maxCount: 3 });
+    queue.use(refusing((_task, next) => end.promise.then(next)));
+    const events = [1, 2, 'leads'].map((value) => publisher.publish(value));
+    await clock.turn();
+    events[2]?.cancel();
+    end.open();
+    await clock.turn();
+    expect(calls).toEqual([[1, 2]]);
+    expect(values(events.map((event) => event.getResult()))).toEqual([1, 2, undefined]);
+    expect(queue.getMetrics()).toMatchObject({ busy: 0, parked: 0, settled: 3 });
+    await queue.shutDownQueue();
+  });
+
+  test('because its time is over in a middleware, the next one does', async () => {
+    const end = gate();
+    const { queue, publisher, clock, calls } = await batching({ maxCount: 3 }, undefined, { timeout: 50 });
+    queue.use(refusing((_task, next) => end.promise.then(next)));
+    const events = [1, 2, 'leads'].map((value) => publisher.publish(value));
+    await clock.advance(50);
+    expect(events[2]?.getResult()?.errs()).toEqual([expect.any(DeliveryTimeoutError)]);
+    end.open();
+    await clock.turn();
+    expect(calls).toEqual([[1, 2]]);
+    expect(values(events.map((event) => event.getResult()))).toEqual([1, 2, undefined]);
+    await queue.shutDownQueue();
+  });
+
+  test('because a policy of its collector asks for another attempt, it joins a later batch', async () => {
+    const { queue, publisher, clock, calls } = await batching({ maxCount: 2, maxWait: 20 }, undefined, {
+      retry: 2,
+      policies: [{ around: refusing((task, next) => (task.number === 1 ? err({ retryAfter: 100 }) : next())) }],
+    });
+    const events = [1, 'leads'].map((value) => publisher.publish(value));
+    await clock.advance(200);
+    expect(calls).toEqual([[1], ['leads']]);
+    expect(values(events.map((event) => event.getResult()))).toEqual([1, 'leads']);
+    await queue.shutDownQueue();
+  });
+
+  test('but a middleware settles for something else while the call is made, the others have their results', async () => {
+    const end = gate<number[]>();
+    const { queue, publisher, clock } = await batching({ maxCount: 3 }, () => end.promise);
+    queue.use((_task, next) => {
+      void next();
+      return ok('at once');
+    });
+    const events = [1, 2, 3].map((value) => publisher.publish(value));
+    await clock.turn();
+    end.open([10, 20, 30]);
+    await clock.turn();
+    expect(values(events.map((event) => event.getResult()))).toEqual([10, 20, 'at once']);
+    await queue.shutDownQueue();
+  });
+
+  test('nothing is kept of one that was cancelled', async () => {
+    const leaders: WeakRef<object>[] = [];
+    const { queue, publisher, clock } = await batching({ maxCount: 1 }, () => Promise.resolve());
+    queue.use((task, next) => {
+      leaders.push(new WeakRef(task));
+      return waits(task, next);
+    });
+    for (let round = 0; round < 20; round++) {
+      publisher.publish(round);
+      await clock.turn();
+      const event = publisher.publish(round);
+      await Promise.resolve();
+      event.cancel();
+      await clock.turn();
+    }
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    globalThis.gc?.();
+    expect(leaders.length).toBeGreaterThan(20);
+    expect(leaders.filter((leader) => leader.deref() !== undefined).length).toBeLessThan(5);
+    await queue.shutDownQueue();
+  });
 });
 
 test('a stub of the test kit gets the batch', async () => {
