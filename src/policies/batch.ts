@@ -3,6 +3,7 @@ import type { Payload } from '../core/payload.ts';
 import type { Clock, Timer } from '../schedule/clock.ts';
 import type { PolicyTask, TaskPolicy } from './policy.ts';
 import type { PolicyServices } from './services.ts';
+import { WakeUps } from './wake-ups.ts';
 
 /** When a batch is complete. */
 export interface BatchSettings {
@@ -101,6 +102,7 @@ export class BatchPolicy implements TaskPolicy {
   /** Batches that are gathered, by key. */
   readonly #open: Map<string, Batch> = new Map();
   readonly #batches: Map<PolicyTask, Batch> = new Map();
+  readonly #wakeUps: WakeUps = new WakeUps();
   #maxWait: number;
 
   constructor(settings: BatchSettings, services: PolicyServices) {
@@ -189,7 +191,7 @@ export class BatchPolicy implements TaskPolicy {
 
   #resume(batch: Batch, task: PolicyTask): void {
     this.#lead(batch, task);
-    task.resume();
+    this.#wakeUps.add(task);
   }
 
   #lead(batch: Batch, task: PolicyTask): void {

@@ -4,6 +4,7 @@ import {
   type BatchOptions,
   type BatchProcessor,
   CancelledError,
+  Collector,
   CollectorQueue,
   DeliveryTimeoutError,
   ExpiredError,
@@ -331,6 +332,27 @@ describe('each payload of a batch settles by itself:', () => {
     await clock.turn();
     expect(calls).toEqual([['long'], [2]]);
     expect(events[1]?.getResult()?.isOk()).toBe(true);
+    await queue.shutDownQueue();
+  });
+
+  test('to cancel the one that leads calls no processor before it returns', async () => {
+    const end = gate();
+    const calls: unknown[] = [];
+    const rows = new BatchCollector('rows', (payloads) => void calls.push(payloads.map(({ value }) => value)), {
+      batch: { maxCount: 9, maxWait: 50 },
+    });
+    const { queue, publisher, clock } = await started([rows, new Collector('long', () => end.promise)]);
+    const leads = publisher.publish('leads', { keys: 'rows' });
+    await clock.turn();
+    publisher.publish('next', { keys: ['rows', 'long'] });
+    await clock.turn();
+    queue.pause();
+    await clock.advance(50);
+    leads.cancel();
+    expect(calls).toEqual([]);
+    await clock.turn();
+    expect(calls).toEqual([['next']]);
+    end.open();
     await queue.shutDownQueue();
   });
 
