@@ -11,7 +11,9 @@ export interface BatchSettings {
   readonly maxBytes: number;
   /** Milliseconds. */
   readonly maxWait: number;
+  /** Throws for what is no number of bytes. */
   readonly bytesOf: (payload: Payload) => number;
+  /** Throws for what is no key. */
   readonly by: ((payload: Payload) => string) | undefined;
 }
 
@@ -116,8 +118,8 @@ export class BatchPolicy implements TaskPolicy {
     const known = this.#batches.get(task);
     if (known !== undefined || payload === undefined) return known?.leader === task ? 'run' : 'park';
     const { maxCount, maxBytes, bytesOf, by } = this.#settings;
-    const key = by === undefined ? '' : checkKey(by(payload));
-    const bytes = maxBytes === Number.POSITIVE_INFINITY ? 0 : checkBytes(bytesOf(payload));
+    const key = by === undefined ? '' : by(payload);
+    const bytes = maxBytes === Number.POSITIVE_INFINITY ? 0 : bytesOf(payload);
     const open = this.#open.get(key);
     // One that would be too large leaves without it.
     if (open !== undefined && open.bytes + bytes > maxBytes) this.#leave(open);
@@ -198,14 +200,4 @@ export class BatchPolicy implements TaskPolicy {
     batch.leader = task;
     led.set(task, batch);
   }
-}
-
-function checkKey(key: unknown): string {
-  if (typeof key === 'string') return key;
-  throw new TypeError(`batch.by must return a string, but it returned a ${typeof key}`);
-}
-
-function checkBytes(bytes: unknown): number {
-  if (typeof bytes === 'number' && bytes >= 0) return bytes;
-  throw new TypeError(`batch.bytesOf must return a number of at least 0, but it returned ${String(bytes)}`);
 }

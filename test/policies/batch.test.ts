@@ -202,7 +202,7 @@ describe('the processor of a batch', () => {
     ['returns too few', () => [1], /an array of 2 results, but it is 1/],
     ['returns too many', async () => [1, 2, 3], /an array of 2 results, but it is 3/],
     ['returns no array', () => 'ok', /an array of 2 results, but it is "ok"/],
-    ['returns promises', () => [Promise.resolve(1), Promise.resolve(2)], /must not be a promise/],
+    ['returns promises', () => [Promise.resolve(1), Promise.reject(new Error('no'))], /must not be a promise/],
     [
       'returns something hostile',
       () =>
@@ -239,7 +239,12 @@ describe('the processor of a batch', () => {
     ],
     ['bytesOf', { maxBytes: 9, bytesOf: () => Number.NaN }],
     ['bytesOf', { maxBytes: 9, bytesOf: () => '3' as never }],
-  ])('is not called for a payload whose %s is wrong', async (name, options) => {
+    ['by returns must be a string, but it is a Promise', { by: () => Promise.reject(new Error('no')) as never }],
+    [
+      'bytesOf returns must be a number of at least 0, but it is a Promise',
+      { maxBytes: 9, bytesOf: () => Promise.reject(new Error('no')) as never },
+    ],
+  ])('is not called for a payload whose batch is not known: %s', async (name, options) => {
     const { queue, publisher, calls } = await batching({ maxCount: 1, ...options });
     const [error] = (await publisher.publish(1).wait()).errs();
     expect(error).toBeInstanceOf(ProcessorError);
