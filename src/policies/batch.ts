@@ -17,6 +17,9 @@ export interface BatchSettings {
   readonly by: ((payload: Payload) => string) | undefined;
 }
 
+/** What a call has brought for one of its tasks. */
+type ResultOf = (task: PolicyTask) => Result<unknown, unknown>;
+
 /**
  * The tasks that one call of a processor serves. One of them leads: it gets a consumer, and makes the call; the others
  * stay parked until the call has their results.
@@ -29,6 +32,8 @@ export class Batch {
   timer: Timer | undefined = undefined;
   /** Set once nothing more comes to it. */
   leader: PolicyTask | undefined = undefined;
+  /** Told what the call has brought before anybody else is. */
+  onComplete: ((resultOf: ResultOf) => void) | undefined = undefined;
   #state: 'waiting' | 'running' | 'over' = 'waiting';
   #controller: AbortController | undefined = undefined;
   readonly #clock: Clock;
@@ -74,9 +79,10 @@ export class Batch {
   }
 
   /** Brings each of the others its result. What comes after the first time comes too late. */
-  complete(resultOf: (task: PolicyTask) => Result<unknown, unknown>): void {
+  complete(resultOf: ResultOf): void {
     if (this.#state !== 'running') return;
     this.#state = 'over';
+    this.onComplete?.(resultOf);
     for (const task of [...this.items.keys()]) if (task !== this.leader) task.complete(resultOf(task), this.#startedAt);
   }
 
