@@ -1,5 +1,5 @@
 import { checkDuration } from '../core/checks.ts';
-import type { AnyCollector } from '../core/collector.ts';
+import type { AnyCollector, Processor } from '../core/collector.ts';
 import { InvalidArgumentError } from '../core/errors.ts';
 import type { CollectorEvent } from '../core/event.ts';
 import { reportError } from '../core/log.ts';
@@ -172,7 +172,7 @@ export class TestKit<C extends AnyCollector = any, T = AnyTopics> {
   stub<K extends C['key']>(key: K, stub: StubFor<WithKey<C, K>> | undefined): void {
     this.#doubles.checkKey('stub: key', key);
     if (stub !== undefined) checkStub('stub: stub', stub);
-    this.#doubles.stub(key, stub);
+    this.#doubles.stub(key, stub as Processor | undefined);
   }
 
   /**
