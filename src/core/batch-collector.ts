@@ -67,7 +67,7 @@ export type BatchItem<R> =
 
 /** Options of a {@link BatchCollector}. */
 export interface BatchCollectorOptions<V = any, G extends object = object, Y = unknown>
-  extends Omit<CollectorOptions<G, Y>, 'schema'> {
+  extends Omit<CollectorOptions<G, Y, V, V>, 'schema'> {
   /** When a batch is complete. */
   readonly batch: BatchOptions<NoInfer<V>>;
 }
