@@ -143,6 +143,37 @@ describe('a batch leaves', () => {
   });
 });
 
+describe('the removal of a collector of batches', () => {
+  test('lets what is gathered leave at once, and what comes back from a retry', async () => {
+    const calls: unknown[][] = [];
+    const rows = new BatchCollector(
+      'rows',
+      (payloads, _, { attempts }) => {
+        calls.push(payloads.map(({ value }) => value));
+        return payloads.map(({ value }, at) => (value === 1 && attempts[at]?.number === 1 ? err('no') : ok(value)));
+      },
+      { batch: { maxCount: 9, maxWait: 60_000 }, retry: { attempts: 2, base: 100, cap: 100 } },
+    );
+    const { queue, publisher, clock } = await started([rows, new Collector('other', () => 1)]);
+    const events = [1, 2].map((value) => publisher.publish(value, { keys: 'rows' }));
+    await clock.turn();
+    const removed = queue.removeCollector('rows');
+    await clock.turn();
+    expect(calls).toEqual([[1, 2]]);
+    await clock.advance(100);
+    expect(await removed).toBe(true);
+    expect(values(events.map((event) => event.getResult()))).toEqual([1, 2]);
+    // Added again, it gathers as before.
+    await queue.addCollector(rows);
+    const event = publisher.publish(3, { keys: 'rows' });
+    await clock.advance(59_999);
+    expect(event.status).toBe('parked');
+    await clock.advance(1);
+    expect(event.status).toBe('settled');
+    await queue.shutDownQueue();
+  });
+});
+
 describe('the processor of a batch', () => {
   test('gets the context, the key, and the attempts in the order of the payloads', async () => {
     const seen: unknown[] = [];
