@@ -3,6 +3,7 @@ import type { PolicyTask, TaskPolicy } from '../policies/policy.ts';
 import { AdaptiveLevel } from '../pool/adaptive-level.ts';
 import type { Clock } from '../schedule/clock.ts';
 import type { Ledger } from './ledger.ts';
+import { consumersOfCancelled } from './leftovers.ts';
 import type { QueueSettings } from './options.ts';
 import type { Task } from './task.ts';
 
@@ -13,13 +14,16 @@ interface Scaled {
   levelMoved(): void;
 }
 
+/** The tasks whose work goes on. */
+type RunningTasks = () => Iterable<Task>;
+
 /**
  * The option `scaling: 'adaptive'`: times attempts, as the policy of every task that is asked first, and lets the pool
  * follow the level that they show.
  *
  * An attempt that was cancelled, or that a policy did not let through, says nothing about the downstream and is not counted.
- * Nor is work that was left behind at its time limit: its consumers come on top of the level, up to `maxConsumers`, or a few
- * that never end would leave none.
+ * Work that nobody waits for, because it was cancelled or left behind at its time limit, has its consumers on top of the level, up
+ * to `maxConsumers`, or a few that never end would leave none.
  */
 export class AdaptiveScaling implements TaskPolicy {
   readonly #level: AdaptiveLevel;
@@ -27,6 +31,9 @@ export class AdaptiveScaling implements TaskPolicy {
   readonly #ledger: Ledger;
   readonly #maxConsumers: number;
   #pool: Scaled | undefined;
+  #running: RunningTasks = () => [];
+  /** Consumers with work that was cancelled, when last looked at. */
+  #cancelled = 0;
 
   constructor(settings: QueueSettings, ledger: Ledger) {
     this.#level = new AdaptiveLevel(settings);
@@ -35,14 +42,16 @@ export class AdaptiveScaling implements TaskPolicy {
     this.#maxConsumers = settings.maxConsumers;
   }
 
-  /** How many consumers may be busy. */
+  /** How many consumers may be busy. Looks at all that runs: asked once in a tick of the pool, and when the level moves. */
   get level(): number {
-    return Math.min(this.#maxConsumers, this.#level.value + this.#ledger.abandoned);
+    this.#cancelled = consumersOfCancelled(this.#running());
+    return Math.min(this.#maxConsumers, this.#level.value + this.#unwanted);
   }
 
-  /** This pool follows the level. */
-  scale(pool: Scaled): void {
+  /** This pool, where these tasks run, follows the level. */
+  scale(pool: Scaled, running: RunningTasks): void {
     this.#pool = pool;
+    this.#running = running;
   }
 
   before(task: PolicyTask): 'run' {
@@ -59,11 +68,16 @@ export class AdaptiveScaling implements TaskPolicy {
         startedAt: extras.startedAt,
         endedAt: this.#clock.now(),
         failed: result.isErr(),
-        busy: this.#pool.busy - this.#ledger.abandoned,
+        busy: this.#pool.busy - this.#unwanted,
         waiting: this.#pool.heldUp,
       });
       if (moved) this.#pool.levelMoved();
     }
     return 'settle';
+  }
+
+  /** Consumers with work that nobody waits for. */
+  get #unwanted(): number {
+    return this.#ledger.abandoned + this.#cancelled;
   }
 }

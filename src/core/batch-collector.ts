@@ -67,7 +67,7 @@ export type BatchItem<R> =
 
 /** Options of a {@link BatchCollector}. */
 export interface BatchCollectorOptions<V = any, G extends object = object, Y = unknown>
-  extends Omit<CollectorOptions<G, Y>, 'schema'> {
+  extends Omit<CollectorOptions<G, Y, V, V>, 'schema'> {
   /** When a batch is complete. */
   readonly batch: BatchOptions<NoInfer<V>>;
 }
@@ -126,12 +126,29 @@ function resolveBatch(owner: string, options: unknown): BatchSettings {
   } = checkOptions<BatchOptions>(owner, options as BatchOptions, BATCH_OPTIONS);
   checkFunction(`${owner}.bytesOf`, bytesOf);
   if (by !== undefined) checkFunction(`${owner}.by`, by);
+  const isBytes = (bytes: unknown): boolean => typeof bytes === 'number' && bytes >= 0;
+  const isText = (key: unknown): boolean => typeof key === 'string';
   return {
     maxCount: checkInteger(`${owner}.maxCount`, maxCount, { min: 1 }),
     maxBytes: checkInteger(`${owner}.maxBytes`, maxBytes, { min: 1, infinite: true }),
-    bytesOf,
+    bytesOf: answering(`what ${owner}.bytesOf returns`, bytesOf, 'a number of at least 0', isBytes),
     maxWait: checkDuration(`${owner}.maxWait`, maxWait),
-    by,
+    by: by && answering(`what ${owner}.by returns`, by, 'a string', isText),
+  };
+}
+
+/** The same function, which throws if it gives no answer. */
+function answering<A>(
+  name: string,
+  ask: (payload: Payload) => A,
+  expected: string,
+  isAnswer: (answer: unknown) => boolean,
+): (payload: Payload) => A {
+  return (payload) => {
+    const answer = ask(payload);
+    if (isAnswer(answer)) return answer;
+    if (answer instanceof Promise) answer.catch(() => undefined);
+    throw new InvalidArgumentError(name, expected, describe(answer));
   };
 }
 
@@ -184,7 +201,9 @@ function resultsOf(key: string, returned: unknown, count: number): readonly Resu
 
 function resultOfOne(key: string, one: unknown): Result<unknown, unknown> {
   try {
-    if (promiseOf(one) === undefined) return toResult(one, key);
+    const promise = promiseOf(one);
+    if (promise === undefined) return toResult(one, key);
+    promise.catch(() => undefined);
     return err(new ProcessorError(key, new TypeError('a result of a batch must not be a promise: await it')));
   } catch (thrown) {
     return failureOf(key, thrown);

@@ -77,7 +77,7 @@ export type ErrorOf<R> =
  * @typeParam V - what the schema makes of that
  */
 export interface CollectorOptions<G extends object = object, Y = unknown, I = any, V = any>
-  extends CollectorTaskOptions {
+  extends CollectorTaskOptions<NoInfer<I>> {
   /**
    * The topics it subscribes to: names, or patterns as in MQTT, where `+` stands for one level and `#`, at the end, for
    * any number (`a/#` matches `a` too). No topic has a special meaning.

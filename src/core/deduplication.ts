@@ -15,6 +15,9 @@ interface Sent {
 /** Keys that mean nothing any more are let go of this often, in milliseconds. */
 const SWEEP = 1_000;
 
+/** Where there is no room for another key, they are looked at earlier: so many at once, of more so many per millisecond. */
+const SWEPT_PER_MILLISECOND = 1_000;
+
 /**
  * Sends that repeat one before them: nothing is done for them, and they share what becomes of it. A repeat comes while the
  * first is not settled, or within its window. What did not run to its end, because it was dropped, cancelled, given up,
@@ -26,6 +29,7 @@ export class Deduplication {
   readonly #maxKeys: number;
   readonly #sent: Map<string, Sent> = new Map();
   #sweeper: Timer | undefined = undefined;
+  #sweptAt = Number.NEGATIVE_INFINITY;
 
   constructor(clock: Clock, ledger: Ledger, maxKeys: number) {
     this.#clock = clock;
@@ -39,9 +43,13 @@ export class Deduplication {
     return known !== undefined && counts(known, this.#clock.now());
   }
 
-  /** Whether one more key would be one too many. */
+  /** Whether one more key would be one too many, of those that mean something. */
   isFullFor({ key }: DedupeSettings): boolean {
-    return this.#sent.size >= this.#maxKeys && !this.#sent.has(key);
+    if (this.#sent.size < this.#maxKeys || this.#sent.has(key)) return false;
+    const now = this.#clock.now();
+    // Nobody may make the queue look at a million keys for each send that it refuses.
+    if (now - this.#sweptAt >= this.#sent.size / SWEPT_PER_MILLISECOND - 1) this.#sweep(now);
+    return this.#sent.size >= this.#maxKeys;
   }
 
   /**
@@ -73,13 +81,17 @@ export class Deduplication {
     this.#sweeper ??= this.#clock.setTimer(
       () => {
         this.#sweeper = undefined;
-        const now = this.#clock.now();
-        for (const [key, sent] of this.#sent) if (!counts(sent, now)) this.#sent.delete(key);
+        this.#sweep(this.#clock.now());
         if (this.#sent.size > 0) this.#sweepLater();
       },
       SWEEP,
       true,
     );
+  }
+
+  #sweep(now: number): void {
+    this.#sweptAt = now;
+    for (const [key, sent] of this.#sent) if (!counts(sent, now)) this.#sent.delete(key);
   }
 }
 
@@ -87,7 +99,16 @@ export class Deduplication {
 function counts({ source, until }: Sent, now: number): boolean {
   const list = source.event.getResult();
   if (list === undefined) return true;
-  return now < until && !list.errs().some((error) => UNDONE.has((error as { code?: unknown } | undefined)?.code));
+  return now < until && !list.errs().some(isUndone);
+}
+
+/** What processors fail with is anything, and may throw when it is looked at. */
+function isUndone(error: unknown): boolean {
+  try {
+    return UNDONE.has((error as { code?: unknown } | null | undefined)?.code);
+  } catch {
+    return false;
+  }
 }
 
 /** Codes of what did not run to its end. */

@@ -3,8 +3,12 @@ import { checkDuration, checkFunction, checkInteger, checkName, checkOptions } f
 import { InvalidArgumentError } from './errors.ts';
 import type { Payload } from './payload.ts';
 
-/** How many attempts of a collector may begin in which time. */
-export interface RateLimitOptions {
+/**
+ * How many attempts of a collector may begin in which time.
+ *
+ * @typeParam V - the value of the payloads, as it was sent
+ */
+export interface RateLimitOptions<V = any> {
   /** How many; a whole number of at least 1. */
   readonly limit: number;
   /** In how many milliseconds; more than 0. Any stretch of time so long counts, wherever it begins. */
@@ -14,14 +18,16 @@ export interface RateLimitOptions {
    * each task. What it throws, or another key, settles the task as `Err(ProcessorError)`.
    * @default all attempts of the collector are counted together
    */
-  readonly per?: ((payload: Payload) => string | undefined) | undefined;
+  readonly per?: ((payload: Payload<V>) => string | undefined) | undefined;
 }
 
 /**
  * What controls the flow of a collector's tasks. Tasks that have to wait are parked: they keep no consumer, count against `maxParked`,
  * and come back by themselves.
+ *
+ * @typeParam V - the value of the payloads, as it was sent
  */
-export interface FlowOptions {
+export interface FlowOptions<V = any> {
   /**
    * Attempts of this collector that may run at a time; a whole number of at least 1. An attempt counts until its work ends, also work
    * that was given up.
@@ -29,14 +35,14 @@ export interface FlowOptions {
    */
   readonly concurrency?: number | undefined;
   /** Attempts of this collector that may begin in any window of time; further attempts of a task count too. */
-  readonly rateLimit?: RateLimitOptions | undefined;
+  readonly rateLimit?: RateLimitOptions<V> | undefined;
   /**
    * A key made of the payload, a non-empty string, or undefined for one without. Tasks with the same key run one at a time,
    * in the order in which they were dispatched to this collector; keys run in parallel. A task has its key until it has
    * settled, over all of its attempts and the delays between them, and its work has ended. Called once for each task. What it
    * throws, or another key, settles the task as `Err(ProcessorError)`.
    */
-  readonly partitionBy?: ((payload: Payload) => string | undefined) | undefined;
+  readonly partitionBy?: ((payload: Payload<V>) => string | undefined) | undefined;
 }
 
 /** {@link FlowOptions}, checked. */

@@ -53,6 +53,13 @@ export function consumersKept(tasks: Iterable<Task>): number {
   return keepers.size;
 }
 
+/** How many consumers are with work whose event was settled before it ended; not counted is what was left behind before that. */
+export function consumersOfCancelled(tasks: Iterable<Task>): number {
+  const events = new Set<object>();
+  for (const { event, phase } of tasks) if (event.status === 'settled' && phase !== 'abandoned') events.add(event);
+  return events.size;
+}
+
 /** More work was left behind than the queue takes for normal, since just now. */
 export function tellIfSaturated({ ledger, settings, events }: TaskRunnerParts): void {
   const { abandoned } = ledger;

@@ -15,17 +15,18 @@ type PolicyAround = TaskPolicy & { readonly around: Middleware };
 /** A middleware as a policy. @throws {@link InvalidArgumentError} for what is neither. */
 export function checkMiddleware(middleware: unknown): TaskPolicy {
   if (typeof middleware === 'function') return { around: middleware as Middleware };
-  const policy = checkPolicy('use: middleware', middleware, 'a function or a TaskPolicy');
-  if (POLICY_METHODS.some((method) => policy[method] !== undefined)) return policy;
-  throw new InvalidArgumentError('use: middleware', `an object with one of ${POLICY_METHODS.join(', ')}`, 'without');
+  return checkPolicy('use: middleware', middleware, 'a function or a TaskPolicy');
 }
 
-/** @throws {@link InvalidArgumentError} for what is no object, or has no function where a method should be. */
+/** @throws {@link InvalidArgumentError} for what is no object, has none of the methods, or no function where one should be. */
 export function checkPolicy(name: string, policy: unknown, expected: string): TaskPolicy {
   if (typeof policy !== 'object' || policy === null) throw new InvalidArgumentError(name, expected, describe(policy));
   for (const method of POLICY_METHODS) {
     const given: unknown = (policy as TaskPolicy)[method];
     if (given !== undefined) checkFunction(`${name}.${method}`, given);
+  }
+  if (POLICY_METHODS.every((method) => (policy as TaskPolicy)[method] === undefined)) {
+    throw new InvalidArgumentError(name, `an object with one of ${POLICY_METHODS.join(', ')}`, 'without');
   }
   return policy as TaskPolicy;
 }

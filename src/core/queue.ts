@@ -232,13 +232,15 @@ export class CollectorQueue<C extends AnyCollector = any, T = AnyTopics> {
     if (this.#lifetime.starting !== undefined) await this.#lifetime.starting;
     const place = this.#collectors.unreserve(key);
     if (place === undefined) return false;
+    const run = this.#lifetime.up;
     try {
-      if (this.#lifetime.up !== undefined) this.#lifetime.connect(this.#lifetime.up);
+      if (run !== undefined) this.#lifetime.connect(run);
     } catch (error) {
       this.#collectors.restore(place);
       throw error;
     }
-    await this.#collectors.closeOne(place.collector);
+    run?.planner.flushBatch(place.collector);
+    await this.#collectors.closeOne(place.collector).finally(() => run?.planner.forgetBatch(place.collector));
     return true;
   }
 

@@ -75,7 +75,6 @@ export class QueueRun implements PoolObserver {
     const adaptive = settings.scaling === 'adaptive' ? new AdaptiveScaling(settings, ledger) : undefined;
     const limits: PoolLimits = adaptive === undefined ? settings : { ...settings, level: () => adaptive.level };
     const pool = new ConsumerPool<QueuedEvent>(bufferFor(settings), limits, clock, meter, this);
-    adaptive?.scale(pool);
     this.#settings = settings;
     this.#events = events;
     this.#meter = meter;
@@ -102,6 +101,7 @@ export class QueueRun implements PoolObserver {
       kept,
       onIdle: () => this.#becameIdle(),
     });
+    adaptive?.scale(pool, () => this.dispatcher.cancellations.running().map(({ task }) => task));
     this.intake = new Intake({
       settings,
       ledger,

@@ -1,7 +1,7 @@
 import { err, type Result } from 'neverthrow';
 import { onAbort } from './abort-hub.ts';
 import { CancelledError } from './errors.ts';
-import { type CollectorEvent, type EventStatus, type QueuedEvent, type WaitOptions, waitWithin } from './event.ts';
+import { type CollectorEvent, type EventStatus, QueuedEvent, type WaitOptions, waitWithin } from './event.ts';
 import { Handover } from './handover.ts';
 import { newListPromise, resolveOfNewest } from './list-promise.ts';
 import { type AnyResultOf, type Outcomes, ResultList } from './results.ts';
@@ -44,6 +44,11 @@ export class SharedEvent implements CollectorEvent {
     if (signal === undefined || source.event.status === 'settled') return;
     this.#letGo = onAbort(signal, () => void this.cancel(signal.reason));
     void source.event.wait().then(this.#letGo);
+  }
+
+  /** What is shared. */
+  get shared(): QueuedEvent {
+    return this.#source.event;
   }
 
   /** The id of what is shared, by which queue events, processors and kept results name it. */
@@ -104,6 +109,12 @@ export class SharedEvent implements CollectorEvent {
     this.#tell = undefined;
     for (const resolve of resolves ?? []) resolve(list);
   }
+}
+
+/** The event behind a handle; undefined for what is none of an in-process queue. */
+export function queuedEventOf(event: unknown): QueuedEvent | undefined {
+  if (event instanceof SharedEvent) return event.shared;
+  return event instanceof QueuedEvent ? event : undefined;
 }
 
 /** The results that are there, and this one for the others. */

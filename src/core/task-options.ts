@@ -69,8 +69,12 @@ export interface TaskOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What can be said of the tasks of a collector alone. */
-export interface CollectorTaskOptions extends TaskOptions, FlowOptions {
+/**
+ * What can be said of the tasks of a collector alone.
+ *
+ * @typeParam V - the value of the payloads, as it was sent
+ */
+export interface CollectorTaskOptions<V = any> extends TaskOptions, FlowOptions<V> {
   /**
    * The name of a lock that one task of the queue can hold at a time; a task that finds it taken is parked and tries
    * again after `delay` milliseconds (1,000 by default), which costs no attempt.
@@ -81,7 +85,7 @@ export interface CollectorTaskOptions extends TaskOptions, FlowOptions {
    * which gets the {@link DeadLetter} as its value, or a function. Not for what was cancelled, has expired or was given
    * up at a shutdown.
    */
-  readonly deadLetter?: string | ((letter: DeadLetter) => unknown) | undefined;
+  readonly deadLetter?: string | ((letter: DeadLetter<V>) => unknown) | undefined;
 }
 
 /** Options of one send. */

@@ -39,7 +39,6 @@ export class TaskPlanner {
   readonly #unwanted: WeakSet<object> = new WeakSet();
   /** One for a collector, whatever its sends say, so that its signal has one listener. */
   readonly #aborts: WeakMap<AnyCollector, AbortPolicy> = new WeakMap();
-
   /** One for a collector: what its sends say does not matter to whom they go with. */
   readonly #batches: Map<AnyCollector, BatchPolicy> = new Map();
 
@@ -145,6 +144,16 @@ export class TaskPlanner {
   /** The queue closes: no task waits for others any more. */
   flushBatches(): void {
     for (const policy of this.#batches.values()) policy.flush();
+  }
+
+  /** A collector is being removed: its tasks do not wait for others any more. */
+  flushBatch(collector: AnyCollector): void {
+    this.#batches.get(collector)?.flush();
+  }
+
+  /** The collector was removed, and has no task any more. */
+  forgetBatch(collector: AnyCollector): void {
+    this.#batches.delete(collector);
   }
 
   #batchPolicy(collector: AnyCollector, settings: BatchSettings): BatchPolicy {

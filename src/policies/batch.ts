@@ -3,6 +3,7 @@ import type { Payload } from '../core/payload.ts';
 import type { Clock, Timer } from '../schedule/clock.ts';
 import type { PolicyTask, TaskPolicy } from './policy.ts';
 import type { PolicyServices } from './services.ts';
+import { WakeUps } from './wake-ups.ts';
 
 /** When a batch is complete. */
 export interface BatchSettings {
@@ -10,12 +11,17 @@ export interface BatchSettings {
   readonly maxBytes: number;
   /** Milliseconds. */
   readonly maxWait: number;
+  /** Throws for what is no number of bytes. */
   readonly bytesOf: (payload: Payload) => number;
+  /** Throws for what is no key. */
   readonly by: ((payload: Payload) => string) | undefined;
 }
 
 /** Keeps what a task holds while the call for it goes on; returns how to let go of it, if it holds anything. */
 export type KeepForCall = (task: PolicyTask) => (() => void) | undefined;
+
+/** What a call has brought for one of its tasks. */
+type ResultOf = (task: PolicyTask) => Result<unknown, unknown>;
 
 /**
  * The tasks that one call of a processor serves. One of them leads: it gets a consumer, and makes the call; the others
@@ -29,6 +35,8 @@ export class Batch {
   timer: Timer | undefined = undefined;
   /** Set once nothing more comes to it. */
   leader: PolicyTask | undefined = undefined;
+  /** Told what the call has brought before anybody else is. */
+  onComplete: ((resultOf: ResultOf) => void) | undefined = undefined;
   #state: 'waiting' | 'running' | 'over' = 'waiting';
   #controller: AbortController | undefined = undefined;
   readonly #clock: Clock;
@@ -41,6 +49,11 @@ export class Batch {
     this.key = key;
     this.#clock = clock;
     this.#keep = keep;
+  }
+
+  /** The call has not begun. */
+  get isWaiting(): boolean {
+    return this.#state === 'waiting';
   }
 
   get isRunning(): boolean {
@@ -81,9 +94,10 @@ export class Batch {
   }
 
   /** Brings each of the others its result. What comes after the first time comes too late. */
-  complete(resultOf: (task: PolicyTask) => Result<unknown, unknown>): void {
+  complete(resultOf: ResultOf): void {
     if (this.#state !== 'running') return;
     this.#state = 'over';
+    this.onComplete?.(resultOf);
     for (const task of [...this.items.keys()]) if (task !== this.leader) task.complete(resultOf(task), this.#startedAt);
   }
 
@@ -117,6 +131,7 @@ export class BatchPolicy implements TaskPolicy {
   /** Batches that are gathered, by key. */
   readonly #open: Map<string, Batch> = new Map();
   readonly #batches: Map<PolicyTask, Batch> = new Map();
+  readonly #wakeUps: WakeUps = new WakeUps();
   #maxWait: number;
 
   constructor(settings: BatchSettings, services: PolicyServices, keep: KeepForCall) {
@@ -131,8 +146,8 @@ export class BatchPolicy implements TaskPolicy {
     const known = this.#batches.get(task);
     if (known !== undefined || payload === undefined) return known?.leader === task ? 'run' : 'park';
     const { maxCount, maxBytes, bytesOf, by } = this.#settings;
-    const key = by === undefined ? '' : checkKey(by(payload));
-    const bytes = maxBytes === Number.POSITIVE_INFINITY ? 0 : checkBytes(bytesOf(payload));
+    const key = by === undefined ? '' : by(payload);
+    const bytes = maxBytes === Number.POSITIVE_INFINITY ? 0 : bytesOf(payload);
     const open = this.#open.get(key);
     // One that would be too large leaves without it.
     if (open !== undefined && open.bytes + bytes > maxBytes) this.#leave(open);
@@ -148,14 +163,20 @@ export class BatchPolicy implements TaskPolicy {
 
   after(task: PolicyTask, result: Result<unknown, unknown>): 'settle' {
     const batch = this.#batches.get(task);
+    if (batch?.leader === task && batch.isWaiting) this.forget(task);
     this.#batches.delete(task);
-    // The call was given up before it had results.
-    if (batch?.leader === task && batch.isRunning) batch.giveUp(result.isErr() ? result.error : undefined);
+    // The call was given up before it had results. If a middleware has settled for something else, the others have theirs.
+    if (batch?.leader === task && batch.isRunning && result.isErr()) batch.giveUp(result.error);
     return 'settle';
   }
 
+  /** What is around the processor may have refused the one that leads, or it was cancelled: the others go on without it. */
   workEnded(task: PolicyTask): void {
     led.get(task)?.workEnded();
+    const batch = this.#batches.get(task);
+    if (batch?.leader !== task) return;
+    if (batch.isWaiting) this.forget(task);
+    else if (task.payload === undefined) this.#batches.delete(task);
   }
 
   settled(task: PolicyTask): void {
@@ -167,7 +188,7 @@ export class BatchPolicy implements TaskPolicy {
     if (batch === undefined) return;
     this.#batches.delete(task);
     batch.leave(task);
-    if (batch.isRunning) return;
+    if (!batch.isWaiting) return;
     const [next] = batch.items.keys();
     if (next === undefined) this.#close(batch);
     else if (batch.leader === task) this.#resume(batch, next);
@@ -201,21 +222,11 @@ export class BatchPolicy implements TaskPolicy {
 
   #resume(batch: Batch, task: PolicyTask): void {
     this.#lead(batch, task);
-    task.resume();
+    this.#wakeUps.add(task);
   }
 
   #lead(batch: Batch, task: PolicyTask): void {
     batch.leader = task;
     led.set(task, batch);
   }
-}
-
-function checkKey(key: unknown): string {
-  if (typeof key === 'string') return key;
-  throw new TypeError(`batch.by must return a string, but it returned a ${typeof key}`);
-}
-
-function checkBytes(bytes: unknown): number {
-  if (typeof bytes === 'number' && bytes >= 0) return bytes;
-  throw new TypeError(`batch.bytesOf must return a number of at least 0, but it returned ${String(bytes)}`);
 }

@@ -1,7 +1,8 @@
 import { AssertionError } from 'node:assert';
 import { describe, describeThrown, InvalidArgumentError } from '../core/errors.ts';
-import { type CollectorEvent, QueuedEvent } from '../core/event.ts';
+import type { CollectorEvent } from '../core/event.ts';
 import type { AnyResultOf, Outcomes, ResultList } from '../core/results.ts';
+import { queuedEventOf } from '../core/shared-event.ts';
 import type { SentRecord } from './call-log.ts';
 import { matches } from './matches.ts';
 import { brief, counted, describeStanding } from './remains.ts';
@@ -109,13 +110,14 @@ function settledList<M extends Outcomes>(
   operator: string,
   above: Failure['above'],
 ): ResultList<M> {
-  if (!(event instanceof QueuedEvent)) {
+  const queued = queuedEventOf(event);
+  if (queued === undefined) {
     throw new InvalidArgumentError(`${operator}: event`, 'what a send returned', describe(event));
   }
-  const list = event.getResult() as unknown as ResultList<M> | undefined;
+  const list = event.getResult();
   if (list !== undefined) return list;
   fail({
-    message: `the event has not settled: it is ${describeStanding(event, now)}`,
+    message: `the event has not settled: it is ${describeStanding(queued, now)}`,
     actual: event.status,
     expected: 'settled',
     operator,

@@ -3,6 +3,8 @@ import type { Attempt, Processor } from '../core/collector.ts';
 import type { Payload } from '../core/payload.ts';
 import { promiseOf } from '../core/promise-of.ts';
 import { failureOf, toResult } from '../core/results.ts';
+import { batchLedBy } from '../policies/batch.ts';
+import type { PolicyTask } from '../policies/policy.ts';
 
 /**
  * One call of a collector's processor: a payload that was handed to it, or the same one again for another attempt.
@@ -72,7 +74,7 @@ export class CallLog {
    */
   recording(collectorKey: string, present: () => Processor): Processor {
     return (payload, context, attempt) => {
-      const record = this.#begin(collectorKey, payload, attempt);
+      const record = this.#beginAll(collectorKey, payload, attempt);
       this.onStack++;
       try {
         const returned: unknown = present()(payload, context, attempt);
@@ -90,8 +92,19 @@ export class CallLog {
     };
   }
 
-  #begin(collectorKey: string, payload: Payload, attempt: Attempt): OpenRecord {
+  /** The call may be that of a batch, which is an attempt for each of its payloads. Gives the record of this attempt. */
+  #beginAll(collectorKey: string, payload: Payload, attempt: Attempt): OpenRecord {
+    const batch = batchLedBy(attempt);
     this.#count(collectorKey);
+    if (batch === undefined) return this.#begin(collectorKey, payload, attempt);
+    const records = new Map([...batch.items].map(([task, item]) => [task, this.#begin(collectorKey, item, task)]));
+    batch.onComplete = (resultOf) => {
+      for (const [task, record] of records) if (task !== attempt) this.#end(record, resultOf(task));
+    };
+    return records.get(batch.leader as PolicyTask) as OpenRecord;
+  }
+
+  #begin(collectorKey: string, payload: Payload, attempt: Attempt): OpenRecord {
     const record: OpenRecord = {
       collectorKey,
       value: payload.value,

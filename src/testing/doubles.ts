@@ -1,6 +1,6 @@
 import { processorOfBatches } from '../core/batch-collector.ts';
 import { type AnyCollector, Collector, type Processor } from '../core/collector.ts';
-import { InvalidArgumentError } from '../core/errors.ts';
+import { describe, InvalidArgumentError } from '../core/errors.ts';
 import type { CallLog } from './call-log.ts';
 import type { KitSettings } from './kit-options.ts';
 
@@ -50,8 +50,7 @@ export class Doubles {
   checkKey(argument: string, key: unknown): string {
     if (this.#keys.has(key as string)) return key as string;
     const keys = [...this.#keys].map((one) => `"${one}"`).join(', ');
-    const received = typeof key === 'string' ? `"${key}"` : `a ${typeof key}`;
-    throw new InvalidArgumentError(argument, `the key of a collector of the kit (${keys})`, received);
+    throw new InvalidArgumentError(argument, `the key of a collector of the kit (${keys})`, describe(key));
   }
 
   #hasLifecycle(key: string): boolean {

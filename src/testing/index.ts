@@ -22,6 +22,8 @@ export { InvalidArgumentError, LifecycleError } from '../core/errors.ts';
 export type { SentRecord } from './call-log.ts';
 export { UnsettledError } from './errors.ts';
 export type {
+  BatchStubOutcome,
+  BatchStubReturn,
   CloseOptions,
   RunAllOptions,
   SettledOptions,

@@ -1,4 +1,5 @@
 import type { Result } from 'neverthrow';
+import type { BatchCollector, BatchProcessor } from '../core/batch-collector.ts';
 import {
   CLOCK_METHODS,
   checkBoolean,
@@ -25,9 +26,19 @@ export type StubReturn<R> = StubOutcome<R> | PromiseLike<StubOutcome<R>>;
 /** What a stub comes to. */
 export type StubOutcome<R> = ValueOf<R> | Result<ValueOf<R>, unknown> | Result<never, ErrorOf<R>> | TaskControl;
 
+/** What a stub of a processor of batches may return, where that brings a result of `R` for each payload. */
+export type BatchStubReturn<R> = BatchStubOutcome<R> | PromiseLike<BatchStubOutcome<R>>;
+
+/** What such a stub comes to: nothing at all only where the processor may bring nothing. */
+export type BatchStubOutcome<R> = readonly StubOutcome<R>[] | (undefined extends ValueOf<R> ? undefined : never);
+
 /** What may stand in for the processor of a collector. */
 export type StubFor<C> =
-  C extends Collector<string, infer V, infer R, any, any> ? Processor<V, StubReturn<R>, any> : never;
+  C extends Collector<string, infer V, infer R, any, any>
+    ? C extends BatchCollector<any, any, any, any, any>
+      ? BatchProcessor<V, BatchStubReturn<R>, any>
+      : Processor<V, StubReturn<R>, any>
+    : never;
 
 /**
  * Options of `createTestKit`.

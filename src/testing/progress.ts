@@ -1,5 +1,6 @@
-import type { CollectorEvent } from '../core/event.ts';
+import type { CollectorEvent, QueuedEvent } from '../core/event.ts';
 import type { QueueRun } from '../core/run.ts';
+import { queuedEventOf } from '../core/shared-event.ts';
 import type { CallLog } from './call-log.ts';
 import type { ManualClock } from './manual-clock.ts';
 import { describeRemains } from './remains.ts';
@@ -19,8 +20,8 @@ export class Progress {
   readonly #clock: ManualClock;
   readonly #calls: CallLog;
   #run: QueueRun | undefined = undefined;
-  /** What publishers have sent and was not settled when last looked at. */
-  #sent: CollectorEvent[] = [];
+  /** What publishers have sent and was not settled when last looked at; once, if several sends share it. */
+  #sent: Set<QueuedEvent> = new Set();
   #waiting: (() => void)[] = [];
   /** The key of the collector that was called in a circle. */
   #runaway: string | undefined = undefined;
@@ -42,7 +43,7 @@ export class Progress {
 
   began(run: QueueRun): void {
     this.#run = run;
-    this.#sent = [];
+    this.#sent = new Set();
     this.#runaway = undefined;
   }
 
@@ -54,7 +55,8 @@ export class Progress {
 
   /** A publisher has sent this. */
   readonly sent = (event: CollectorEvent): void => {
-    if (event.status !== 'settled') this.#sent.push(event);
+    const queued = queuedEventOf(event);
+    if (queued !== undefined && queued.status !== 'settled') this.#sent.add(queued);
   };
 
   /** Something has happened: whoever waits has another look. */
@@ -79,8 +81,8 @@ export class Progress {
 
   /** What is left, in words: how many events, and where each stands. */
   remains(): string {
-    this.#sent = this.#sent.filter(({ status }) => status !== 'settled');
-    return describeRemains(this.#run, this.#sent, this.#calls.underWay, this.#clock.now());
+    for (const event of this.#sent) if (event.status === 'settled') this.#sent.delete(event);
+    return describeRemains(this.#run, [...this.#sent], this.#calls.underWay, this.#clock.now());
   }
 
   /** Who was called in a circle. */
@@ -93,7 +95,8 @@ export class Progress {
     const run = this.#run;
     if (run === undefined || run.idle) return 'done';
     if (run.pool.busy > 0) return undefined;
-    if (run.pool.paused && run.pool.waiting > 0) return 'paused';
+    // What comes back from being parked waits, too.
+    if (run.pool.paused && run.pool.waiting + run.pool.unstarted().length > 0) return 'paused';
     // What is parked without a time comes back by something else than the clock.
     return this.#clock.nextDue === undefined ? undefined : 'clock';
   }

@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import type { CollectorEvent, QueuedEvent } from '../core/event.ts';
+import type { QueuedEvent } from '../core/event.ts';
 import { Handover } from '../core/handover.ts';
 import type { QueueRun } from '../core/run.ts';
 import { ScheduledEvent } from '../core/scheduled.ts';
@@ -12,14 +12,14 @@ const MOST_CHARACTERS = 120;
 /** What a queue has left undone, in words: a line for how many events, and one for each of the first. */
 export function describeRemains(
   run: QueueRun | undefined,
-  sent: readonly CollectorEvent[],
+  sent: readonly QueuedEvent[],
   calls: readonly SentRecord[],
   now: number,
 ): string {
   if (run === undefined) return 'the queue is not up';
   const { accepted, settled } = run.ledger;
   const unsettled = accepted - settled;
-  const lines = sent.map((event) => describeEvent(event as unknown as QueuedEvent, run, calls, now));
+  const lines = sent.map((event) => describeEvent(event, run, calls, now));
   const unseen = unsettled - sent.length;
   if (unseen > 0) lines.push(`${counted(unseen, 'payload')} that the queue sent itself (a schedule, a dead letter)`);
   const ids = new Set(sent.map((event) => event.id));

@@ -1,5 +1,5 @@
 import { checkDuration } from '../core/checks.ts';
-import type { AnyCollector } from '../core/collector.ts';
+import type { AnyCollector, Processor } from '../core/collector.ts';
 import { InvalidArgumentError } from '../core/errors.ts';
 import type { CollectorEvent } from '../core/event.ts';
 import { reportError } from '../core/log.ts';
@@ -153,8 +153,7 @@ export class TestKit<C extends AnyCollector = any, T = AnyTopics> {
    * @throws `InvalidArgumentError` for a key that no collector of the kit has
    */
   sent<K extends C['key']>(key: K): SentRecord<TakenByAll<WithKey<C, K>>>[] {
-    this.#doubles.checkKey('sent: key', key);
-    return this.#calls.records.filter(({ collectorKey }) => collectorKey === key);
+    return this.#sentTo(key, 'sent');
   }
 
   /** Forgets the records of queue events and of what was sent; what is under way goes on. */
@@ -172,7 +171,7 @@ export class TestKit<C extends AnyCollector = any, T = AnyTopics> {
   stub<K extends C['key']>(key: K, stub: StubFor<WithKey<C, K>> | undefined): void {
     this.#doubles.checkKey('stub: key', key);
     if (stub !== undefined) checkStub('stub: stub', stub);
-    this.#doubles.stub(key, stub);
+    this.#doubles.stub(key, stub as Processor | undefined);
   }
 
   /**
@@ -183,12 +182,12 @@ export class TestKit<C extends AnyCollector = any, T = AnyTopics> {
    * @throws an AssertionError, which lists what it was sent
    */
   expectSent<K extends C['key']>(key: K, ...expected: [like?: unknown]): SentRecord<TakenByAll<WithKey<C, K>>> {
-    return this.#minding(() => findSent(key, this.sent(key), expected, this.expectSent));
+    return this.#minding(() => findSent(key, this.#sentTo(key, 'expectSent'), expected, this.expectSent));
   }
 
   /** Expects that a collector was sent nothing. @throws an AssertionError, which lists what it was sent */
   expectNothingSent(key: C['key']): void {
-    this.#minding(() => refuseSent(key, this.sent(key), this.expectNothingSent));
+    this.#minding(() => refuseSent(key, this.#sentTo(key, 'expectNothingSent'), this.expectNothingSent));
   }
 
   /**
@@ -254,6 +253,11 @@ export class TestKit<C extends AnyCollector = any, T = AnyTopics> {
     if (!this.#progress.isDone) await this.clock.advance(SHUTDOWN_TIMEOUT);
     while (!(await settlesInRealTime(closing, timeout))) await this.clock.advance(SHUTDOWN_TIMEOUT);
     return closing;
+  }
+
+  #sentTo(key: string, asker: string): SentRecord[] {
+    this.#doubles.checkKey(`${asker}: key`, key);
+    return this.#calls.records.filter(({ collectorKey }) => collectorKey === key);
   }
 
   #minding<R>(expectation: () => R): R {

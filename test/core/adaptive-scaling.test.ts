@@ -245,6 +245,37 @@ describe('the level', () => {
     await closed(queue, clock);
   });
 
+  test('leaves the consumers of what was cancelled out, while its work goes on', async () => {
+    const ends: (() => void)[] = [];
+    const clock = new ManualClock();
+    const work = new Collector('work', ({ value }) =>
+      value === 'hangs' ? new Promise<void>((resolve) => ends.push(resolve)) : value,
+    );
+    const options = { minConsumers: 1, maxConsumers: 4, scaling: 'adaptive', clock } as const;
+    const queue = new CollectorQueue([work], options);
+    await queue.initQueue();
+    const publisher = queue.getPublisher();
+    for (let round = 1; round <= 3; round++) {
+      const hangs = publisher.publish('hangs');
+      await clock.advance(100);
+      hangs.cancel();
+      const event = publisher.publish(round);
+      await clock.advance(100);
+      expect(event.getResult()?.oks()).toEqual([round]);
+      expect(queue.health().live).toBe(true);
+    }
+    publisher.publish('hangs').cancel();
+    // With all consumers that there may be at what nobody waits for, health says so.
+    const last = publisher.publish('hangs');
+    await clock.advance(200);
+    last.cancel();
+    expect([queue.consumerCount, queue.health().live]).toEqual([4, false]);
+    for (const end of ends) end();
+    await clock.advance(2_000);
+    expect(queue.consumerCount).toBe(1);
+    await queue.shutDownQueue();
+  });
+
   test('stays while the queue is paused, and nothing is taken then', async () => {
     const { clock, queue, level } = await hanging({ minConsumers: 2, maxConsumers: 50 }, { timeout: 1_000 });
     await clock.advance(2_000);

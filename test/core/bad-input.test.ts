@@ -455,6 +455,8 @@ describe('the arguments of a collector', () => {
       [null, 'null'],
       [undefined, 'undefined'],
       [7, '7'],
+      [{}, 'an object without a method'],
+      [{ befor: () => 'run' }, 'an object with a misspelt method'],
     ] as Row[]),
   )('a policy that is $came is refused at construction, not at the first payload', ({ value: policy }) => {
     const error = thrownBy(() => new Collector('a', noop, { policies: [policy as object] }));

@@ -4,10 +4,12 @@ import {
   type BatchOptions,
   type BatchProcessor,
   CancelledError,
+  Collector,
   CollectorQueue,
   DeliveryTimeoutError,
   ExpiredError,
   err,
+  type Middleware,
   ok,
   ProcessorError,
   QueueAbortedError,
@@ -141,6 +143,37 @@ describe('a batch leaves', () => {
   });
 });
 
+describe('the removal of a collector of batches', () => {
+  test('lets what is gathered leave at once, and what comes back from a retry', async () => {
+    const calls: unknown[][] = [];
+    const rows = new BatchCollector(
+      'rows',
+      (payloads, _, { attempts }) => {
+        calls.push(payloads.map(({ value }) => value));
+        return payloads.map(({ value }, at) => (value === 1 && attempts[at]?.number === 1 ? err('no') : ok(value)));
+      },
+      { batch: { maxCount: 9, maxWait: 60_000 }, retry: { attempts: 2, base: 100, cap: 100 } },
+    );
+    const { queue, publisher, clock } = await started([rows, new Collector('other', () => 1)]);
+    const events = [1, 2].map((value) => publisher.publish(value, { keys: 'rows' }));
+    await clock.turn();
+    const removed = queue.removeCollector('rows');
+    await clock.turn();
+    expect(calls).toEqual([[1, 2]]);
+    await clock.advance(100);
+    expect(await removed).toBe(true);
+    expect(values(events.map((event) => event.getResult()))).toEqual([1, 2]);
+    // Added again, it gathers as before.
+    await queue.addCollector(rows);
+    const event = publisher.publish(3, { keys: 'rows' });
+    await clock.advance(59_999);
+    expect(event.status).toBe('parked');
+    await clock.advance(1);
+    expect(event.status).toBe('settled');
+    await queue.shutDownQueue();
+  });
+});
+
 describe('the processor of a batch', () => {
   test('gets the context, the key, and the attempts in the order of the payloads', async () => {
     const seen: unknown[] = [];
@@ -200,7 +233,7 @@ describe('the processor of a batch', () => {
     ['returns too few', () => [1], /an array of 2 results, but it is 1/],
     ['returns too many', async () => [1, 2, 3], /an array of 2 results, but it is 3/],
     ['returns no array', () => 'ok', /an array of 2 results, but it is "ok"/],
-    ['returns promises', () => [Promise.resolve(1), Promise.resolve(2)], /must not be a promise/],
+    ['returns promises', () => [Promise.resolve(1), Promise.reject(new Error('no'))], /must not be a promise/],
     [
       'returns something hostile',
       () =>
@@ -237,7 +270,12 @@ describe('the processor of a batch', () => {
     ],
     ['bytesOf', { maxBytes: 9, bytesOf: () => Number.NaN }],
     ['bytesOf', { maxBytes: 9, bytesOf: () => '3' as never }],
-  ])('is not called for a payload whose %s is wrong', async (name, options) => {
+    ['by returns must be a string, but it is a Promise', { by: () => Promise.reject(new Error('no')) as never }],
+    [
+      'bytesOf returns must be a number of at least 0, but it is a Promise',
+      { maxBytes: 9, bytesOf: () => Promise.reject(new Error('no')) as never },
+    ],
+  ])('is not called for a payload whose batch is not known: %s', async (name, options) => {
     const { queue, publisher, calls } = await batching({ maxCount: 1, ...options });
     const [error] = (await publisher.publish(1).wait()).errs();
     expect(error).toBeInstanceOf(ProcessorError);
@@ -330,6 +368,27 @@ describe('each payload of a batch settles by itself:', () => {
     await clock.turn();
     expect(calls).toEqual([['long'], [2]]);
     expect(events[1]?.getResult()?.isOk()).toBe(true);
+    await queue.shutDownQueue();
+  });
+
+  test('to cancel the one that leads calls no processor before it returns', async () => {
+    const end = gate();
+    const calls: unknown[] = [];
+    const rows = new BatchCollector('rows', (payloads) => void calls.push(payloads.map(({ value }) => value)), {
+      batch: { maxCount: 9, maxWait: 50 },
+    });
+    const { queue, publisher, clock } = await started([rows, new Collector('long', () => end.promise)]);
+    const leads = publisher.publish('leads', { keys: 'rows' });
+    await clock.turn();
+    publisher.publish('next', { keys: ['rows', 'long'] });
+    await clock.turn();
+    queue.pause();
+    await clock.advance(50);
+    leads.cancel();
+    expect(calls).toEqual([]);
+    await clock.turn();
+    expect(calls).toEqual([['next']]);
+    end.open();
     await queue.shutDownQueue();
   });
 
@@ -516,14 +575,124 @@ test('a drain that takes too long settles the payloads of the call', async () =>
   for (const event of events) expect(event.getResult()?.errs()).toEqual([expect.any(ShutdownTimeoutError)]);
 });
 
+describe('where the one that makes the call does not come to it,', () => {
+  const waits: Middleware = async (_task, next) => {
+    await Promise.resolve();
+    return next();
+  };
+  const refusing = (refuse: Middleware): Middleware => {
+    return (task, next) => (task.payload?.value === 'leads' ? refuse(task, next) : next());
+  };
+
+  test.each<[string, Middleware]>([
+    ['refuses it', () => err('no')],
+    [
+      'throws',
+      () => {
+        throw new Error('no');
+      },
+    ],
+    ['answers instead', () => ok('cached')],
+    ['refuses it later', async () => err('no')],
+  ])('because a middleware %s, the next one does', async (_how, middleware) => {
+    const { queue, publisher, clock, calls } = await batching({ maxCount: 3 });
+    queue.use(refusing(middleware));
+    const events = [1, 2, 'leads'].map((value) => publisher.publish(value));
+    await clock.turn();
+    expect(calls).toEqual([[1, 2]]);
+    expect(events.map(({ status }) => status)).toEqual(['settled', 'settled', 'settled']);
+    expect(values(events.slice(0, 2).map((event) => event.getResult()))).toEqual([1, 2]);
+    expect(queue.getMetrics()).toMatchObject({ busy: 0, parked: 0, settled: 3 });
+    await queue.shutDownQueue();
+  });
+
+  test('because it is cancelled before a middleware lets it through, the next one does', async () => {
+    const end = gate();
+    const { queue, publisher, clock, calls } = await batching({ maxCount: 3 });
+    queue.use(refusing((_task, next) => end.promise.then(next)));
+    const events = [1, 2, 'leads'].map((value) => publisher.publish(value));
+    await clock.turn();
+    events[2]?.cancel();
+    end.open();
+    await clock.turn();
+    expect(calls).toEqual([[1, 2]]);
+    expect(values(events.map((event) => event.getResult()))).toEqual([1, 2, undefined]);
+    expect(queue.getMetrics()).toMatchObject({ busy: 0, parked: 0, settled: 3 });
+    await queue.shutDownQueue();
+  });
+
+  test('because its time is over in a middleware, the next one does', async () => {
+    const end = gate();
+    const { queue, publisher, clock, calls } = await batching({ maxCount: 3 }, undefined, { timeout: 50 });
+    queue.use(refusing((_task, next) => end.promise.then(next)));
+    const events = [1, 2, 'leads'].map((value) => publisher.publish(value));
+    await clock.advance(50);
+    expect(events[2]?.getResult()?.errs()).toEqual([expect.any(DeliveryTimeoutError)]);
+    end.open();
+    await clock.turn();
+    expect(calls).toEqual([[1, 2]]);
+    expect(values(events.map((event) => event.getResult()))).toEqual([1, 2, undefined]);
+    await queue.shutDownQueue();
+  });
+
+  test('because a policy of its collector asks for another attempt, it joins a later batch', async () => {
+    const { queue, publisher, clock, calls } = await batching({ maxCount: 2, maxWait: 20 }, undefined, {
+      retry: 2,
+      policies: [{ around: refusing((task, next) => (task.number === 1 ? err({ retryAfter: 100 }) : next())) }],
+    });
+    const events = [1, 'leads'].map((value) => publisher.publish(value));
+    await clock.advance(200);
+    expect(calls).toEqual([[1], ['leads']]);
+    expect(values(events.map((event) => event.getResult()))).toEqual([1, 'leads']);
+    await queue.shutDownQueue();
+  });
+
+  test('but a middleware settles for something else while the call is made, the others have their results', async () => {
+    const end = gate<number[]>();
+    const { queue, publisher, clock } = await batching({ maxCount: 3 }, () => end.promise);
+    queue.use((_task, next) => {
+      void next();
+      return ok('at once');
+    });
+    const events = [1, 2, 3].map((value) => publisher.publish(value));
+    await clock.turn();
+    end.open([10, 20, 30]);
+    await clock.turn();
+    expect(values(events.map((event) => event.getResult()))).toEqual([10, 20, 'at once']);
+    await queue.shutDownQueue();
+  });
+
+  test('nothing is kept of one that was cancelled', async () => {
+    const leaders: WeakRef<object>[] = [];
+    const { queue, publisher, clock } = await batching({ maxCount: 1 }, () => Promise.resolve());
+    queue.use((task, next) => {
+      leaders.push(new WeakRef(task));
+      return waits(task, next);
+    });
+    for (let round = 0; round < 20; round++) {
+      publisher.publish(round);
+      await clock.turn();
+      const event = publisher.publish(round);
+      await Promise.resolve();
+      event.cancel();
+      await clock.turn();
+    }
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    globalThis.gc?.();
+    expect(leaders.length).toBeGreaterThan(20);
+    expect(leaders.filter((leader) => leader.deref() !== undefined).length).toBeLessThan(5);
+    await queue.shutDownQueue();
+  });
+});
+
 test('a stub of the test kit gets the batch', async () => {
   const rows = new BatchCollector('rows', () => [1, 2], { batch: { maxCount: 2 } });
   const kit = await createTestKit([rows], {
-    stubs: { rows: ((payloads: readonly unknown[]) => payloads.map(() => 'stubbed')) as never },
+    stubs: { rows: (payloads) => payloads.map(() => 7) },
   });
   const events = [kit.publisher.publish(1), kit.publisher.publish(2)];
   await kit.settled();
-  expect(values(events.map((event) => event.getResult()))).toEqual(['stubbed', 'stubbed']);
+  expect(values(events.map((event) => event.getResult()))).toEqual([7, 7]);
   await kit.close();
 });
 

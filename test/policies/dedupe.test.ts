@@ -408,6 +408,47 @@ test('one key too many is refused', async () => {
   await queue.shutDownQueue();
 });
 
+test('keys that mean nothing any more leave room for others at once', async () => {
+  const { queue, publisher, clock, called } = await oneCollector((value) => value, {}, { maxDedupeKeys: 2 });
+  await publisher.publish('kept', {}, { dedupeKey: 'kept', dedupeWindow: 5_000 }).wait();
+  for (const key of ['a', 'b', 'c']) {
+    await publisher.publish(key, {}, { dedupeKey: key }).wait();
+    await clock.turn();
+  }
+  expect(called).toEqual(['kept', 'a', 'b', 'c']);
+  publisher.publish('again', {}, { dedupeKey: 'kept' });
+  expect(queue.getMetrics()).toMatchObject({ rejected: 0, deduplicated: 1 });
+  await queue.shutDownQueue();
+});
+
+test('many keys are not looked at for each send that is refused', async () => {
+  const many = 3_000;
+  const { queue, publisher, clock } = await oneCollector((value) => value, {}, { maxDedupeKeys: many });
+  for (let at = 0; at < many; at++) publisher.publish(at, {}, { dedupeKey: `${at}`, dedupeWindow: 1 });
+  const refuses = (): boolean => publisher.publish('more', {}, { dedupeKey: 'more' }).status === 'settled';
+  expect(refuses()).toBe(true);
+  await clock.advance(1);
+  expect(refuses()).toBe(true);
+  await clock.advance(2);
+  expect(refuses()).toBe(false);
+  await queue.shutDownQueue();
+});
+
+test('an error that throws when it is looked at harms nobody', async () => {
+  const hostile = {
+    get code(): string {
+      throw new Error('hostile');
+    },
+  };
+  const { queue, publisher, clock, called } = await oneCollector(() => err(hostile));
+  const windowed = { ...ONE, dedupeWindow: 500 };
+  await publisher.publish(1, {}, windowed).wait();
+  expect(publisher.publish(2, {}, windowed).status).toBe('settled');
+  await clock.advance(2_000);
+  expect(called).toEqual([1]);
+  await queue.shutDownQueue();
+});
+
 test.each<[unknown, RegExp]>([
   [{ dedupeKey: '' }, /send: dedupeKey must be/],
   [{ dedupeKey: 5 }, /send: dedupeKey must be/],

@@ -125,8 +125,8 @@ describe('a kit refuses', () => {
     await using kit = await createTestKit([collector()]);
     const said = 'must be the key of a collector of the kit ("a"), but it is';
     expect(refused(thrownBy(() => kit.sent(anything('b'))))).toBe(`sent: key ${said} "b"`);
-    expect(refused(thrownBy(() => kit.expectSent(anything('b'))))).toBe(`sent: key ${said} "b"`);
-    expect(refused(thrownBy(() => kit.expectNothingSent(anything(undefined))))).toBe(`sent: key ${said} a undefined`);
+    expect(refused(thrownBy(() => kit.expectSent(anything('b'))))).toBe(`expectSent: key ${said} "b"`);
+    expect(refused(thrownBy(() => kit.expectNothingSent(anything(undefined))))).toBe(`expectNothingSent: key ${said} undefined`);
     expect(refused(thrownBy(() => kit.stub('b' as 'a', () => 1)))).toBe(`stub: key ${said} "b"`);
   });
 

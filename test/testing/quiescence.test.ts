@@ -1,5 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Collector, CollectorQueue, ok, Payload, ResultList, Router, type TaskPolicy } from 'collector-queue';
+import {
+  CancelledError,
+  Collector,
+  type CollectorEvent,
+  CollectorQueue,
+  ok,
+  Payload,
+  ResultList,
+  Router,
+  type TaskPolicy,
+} from 'collector-queue';
 import { createTestKit, type TestKit, UnsettledError } from 'collector-queue/testing';
 import { describe, expect, test } from 'vitest';
 import { gate, rejectionOf } from '../core/scene.ts';
@@ -141,6 +151,30 @@ describe('settled', () => {
     expect(await complaint(kit.runAll())).toContain('kit.queue.resume()');
     kit.queue.resume();
     await kit.settled();
+  });
+
+  test('says so, too, if what comes back to a paused queue is left', async () => {
+    await using kit = await createTestKit([new Collector('a', () => 1, { delay: 100 })]);
+    kit.publisher.publish(1);
+    kit.queue.pause();
+    expect(await complaint(kit.runAll())).toBe(
+      '1 event has not settled\n  - 1: parked, of "a"\nThe queue is paused: kit.queue.resume().',
+    );
+    kit.queue.resume();
+    await kit.settled();
+  });
+
+  test('names what several sends share once', async () => {
+    await using kit = await createTestKit([new Collector('a', () => 1)]);
+    const events = [1, 2, 3].map((value) => kit.publisher.publish(value, {}, { dedupeKey: 'key', delay: 100 }));
+    events[0]?.cancel();
+    expect(await complaint(kit.settled())).toBe(
+      '1 event has not settled\n  - 1: scheduled, due in 100 ms\nIt waits for the clock: await kit.runAll(), or kit.advance(milliseconds).',
+    );
+    expect(() => kit.expectSettledOk(events[1] as CollectorEvent)).toThrow('it is scheduled, due in 100 ms');
+    await kit.runAll();
+    kit.expectSettledErr(events[0] as CollectorEvent, CancelledError);
+    for (const event of events.slice(1)) expect(kit.expectSettledOk(event).oks()).toEqual([1]);
   });
 
   test('tells of work that goes on though its event has settled', async () => {

@@ -1,4 +1,4 @@
-import { Collector, err, ok, okAsync, Payload, RetryTask } from 'collector-queue';
+import { BatchCollector, Collector, err, ok, okAsync, Payload, RetryTask } from 'collector-queue';
 import { createTestKit } from 'collector-queue/testing';
 import { describe, expect, test, vi } from 'vitest';
 
@@ -51,6 +51,32 @@ describe('what was sent to a collector', () => {
     expect(record?.result).toEqual(ok('done'));
     expect(kit.sent('b')[0]?.result).toEqual(ok('b'));
     expect(kit.sent('c').map(({ result }) => result?.isOk())).toEqual([false, true]);
+  });
+
+  test('is recorded for each payload of a batch, and for the next attempt of each', async () => {
+    const rows = new BatchCollector(
+      'rows',
+      async (payloads: readonly Payload<number>[], _, { attempts }) =>
+        payloads.map(({ value }, at) => (value === 2 && attempts[at]?.number === 1 ? err('no') : ok(value * 10))),
+      { batch: { maxCount: 3, maxWait: 50 }, retry: { attempts: 2, base: 10, cap: 10 } },
+    );
+    await using kit = await createTestKit([rows]);
+    const seen: unknown[] = [];
+    kit.queue.events.on('finished', ({ id }) =>
+      seen.push(kit.sent('rows').findLast(({ eventId }) => eventId === id)?.result),
+    );
+    const events = [1, 2, 3].map((value) => kit.publisher.publish(value));
+    expect(kit.sent('rows').map(({ result }) => result)).toEqual([undefined, undefined, undefined]);
+    await kit.runAll();
+    expect(kit.sent('rows').map(({ value, attempt, result }) => [value, attempt, result])).toEqual([
+      [1, 1, ok(10)],
+      [2, 1, err('no')],
+      [3, 1, ok(30)],
+      [2, 2, ok(20)],
+    ]);
+    expect(kit.sent('rows').map(({ eventId }) => eventId)).toEqual([0, 1, 2, 1].map((at) => events[at]?.id));
+    expect(seen).toEqual([ok(10), ok(30), ok(20)]);
+    kit.expectSent('rows', 1);
   });
 
   test('has its result when its event settles', async () => {

@@ -21,6 +21,7 @@ import {
   topicTypes,
 } from 'collector-queue';
 import { describe, expectTypeOf, test } from 'vitest';
+import { z } from 'zod';
 
 interface Order {
   readonly id: string;
@@ -424,8 +425,8 @@ describe('a collector of batches', () => {
 describe('flow control', () => {
   const collector = new Collector('a', ({ value }: Payload<Order>) => ok(value.id), {
     concurrency: 2,
-    rateLimit: { limit: 1, interval: 1_000, per: ({ value }: Payload<Order>) => value.id },
-    partitionBy: ({ value }) => (value as Order).id,
+    rateLimit: { limit: 1, interval: 1_000, per: ({ value }) => value.id },
+    partitionBy: ({ value }) => value.id,
   });
 
   test('leaves the types of the results alone', async () => {
@@ -444,4 +445,39 @@ describe('flow control', () => {
     // @ts-expect-error a key of a send is no function
     new CollectorQueue([collector]).getPublisher().publish({ id: '1' }, {}, { partitionKey: () => 'x' });
   });
+});
+
+test('what the options of a collector ask gets the value as it was sent', () => {
+  interface Change {
+    readonly account: string;
+  }
+  const apply = new Collector('apply', async ({ value }: Payload<Change>) => value.account, {
+    partitionBy: ({ value }) => {
+      expectTypeOf(value).toEqualTypeOf<Change>();
+      return value.account;
+    },
+    rateLimit: {
+      limit: 1,
+      interval: 1,
+      per: ({ value }) => {
+        expectTypeOf(value).toEqualTypeOf<Change>();
+        return value.account;
+      },
+    },
+    deadLetter: ({ value }) => expectTypeOf(value).toEqualTypeOf<Change>(),
+  });
+  expectTypeOf(apply).toEqualTypeOf<Collector<'apply', Change, Promise<string>, object, unknown, Change>>();
+  new Collector('checked', ({ value }) => value.id, {
+    schema: z.object({ id: z.string().transform(Number) }),
+    partitionBy: ({ value }) => {
+      expectTypeOf(value).toEqualTypeOf<{ id: string }>();
+      return value.id;
+    },
+  });
+  new BatchCollector('rows', (payloads: readonly Payload<Change>[]) => payloads.map(({ value }) => value), {
+    batch: { by: ({ value }) => value.account },
+    partitionBy: ({ value }) => value.account,
+  });
+  // @ts-expect-error there is no such field
+  new Collector('misspelt', ({ value }: Payload<Change>) => value, { partitionBy: ({ value }) => value.acount });
 });

@@ -1,4 +1,13 @@
-import { Collector, type CollectorEvent, err, ok, type Payload, ProcessorError, topicTypes } from 'collector-queue';
+import {
+  BatchCollector,
+  Collector,
+  type CollectorEvent,
+  err,
+  ok,
+  type Payload,
+  ProcessorError,
+  topicTypes,
+} from 'collector-queue';
 import { createTestKit, type SentRecord } from 'collector-queue/testing';
 import { expectTypeOf, test } from 'vitest';
 
@@ -57,6 +66,37 @@ test('stubs get what the processor gets, and return what it may return', async (
   await createTestKit([mail], { stubs: { sms: () => 5 } });
   // @ts-expect-error the clock is an option of the kit
   await createTestKit([mail], { queue: { clock: kit.clock } });
+});
+
+test('stubs of processors of batches get what those get', async () => {
+  const rows = new BatchCollector(
+    'rows',
+    async (payloads: readonly Payload<{ id: number }>[]) =>
+      payloads.map(({ value }) => (value.id === 0 ? err('none' as const) : ok(value.id))),
+    { batch: {} },
+  );
+  const kit = await createTestKit([rows, mail], {
+    stubs: {
+      rows: (payloads, _context, { attempts }) => {
+        expectTypeOf(payloads).toEqualTypeOf<readonly Payload<{ id: number }>[]>();
+        expectTypeOf(attempts[0]?.number).toEqualTypeOf<number | undefined>();
+        return payloads.map(({ value }) => value.id);
+      },
+    },
+  });
+  expectTypeOf(kit.sent('rows')).toEqualTypeOf<SentRecord<{ id: number }>[]>();
+  kit.stub('rows', async () => [ok(1), err('none'), err(new Error('no disk'))]);
+  kit.stub('mail', () => 5);
+  const none = new BatchCollector('none', async () => undefined, { batch: {} });
+  (await createTestKit([none])).stub('none', () => undefined);
+  // @ts-expect-error this one brings a number for each
+  kit.stub('rows', () => undefined);
+  // @ts-expect-error a result for each, not one
+  kit.stub('rows', () => 5);
+  // @ts-expect-error the results are numbers
+  kit.stub('rows', () => ['five']);
+  // @ts-expect-error this one takes no batches
+  kit.stub('mail', (payloads: readonly Payload<{ to: string }>[]) => payloads.length);
 });
 
 test('declared topics are those of the publisher', async () => {
