@@ -26,6 +26,8 @@ export class Batch {
   timer: Timer | undefined = undefined;
   /** Set once nothing more comes to it. */
   leader: PolicyTask | undefined = undefined;
+  /** What the call came to for each, once it has ended, even if nobody waited for it any more. */
+  outcomes: ReadonlyMap<object, Result<unknown, unknown>> | undefined = undefined;
   #state: 'waiting' | 'running' | 'over' = 'waiting';
   #controller: AbortController | undefined = undefined;
   readonly #clock: Clock;
