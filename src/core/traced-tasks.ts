@@ -162,7 +162,11 @@ function companionOf({ eventId, number, headers }: Attempt): TaskCompanion {
   return { eventId, attempt: number, headers };
 }
 
-/** What is around a processor hears of a throw as a ProcessorError. */
+/** What is around a processor hears of a throw as a ProcessorError. Safe for anything that can be thrown. */
 function thrownIn(error: unknown): unknown {
-  return error instanceof ProcessorError ? error.cause : error;
+  try {
+    return error instanceof ProcessorError ? error.cause : error;
+  } catch {
+    return error;
+  }
 }
