@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { metrics } from '@opentelemetry/api';
 import { DataPointType, type HistogramMetricData } from '@opentelemetry/sdk-metrics';
 import { BatchCollector, Collector, err, ok, Payload } from 'collector-queue';
@@ -38,6 +39,22 @@ test('there are two counters of messages and two histograms of seconds, with the
     expect(boundaries).toEqual([0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10]);
   }
   await queue.shutDownQueue();
+});
+
+test('durations are in seconds, of calls and not of waiting', async () => {
+  const { metrics: memory } = observed();
+  const scene = await oneCollector(() => delay(30), {}, { maxConsumers: 1 });
+  for (const value of [1, 2]) void scene.publisher.publish(value);
+  await scene.queue.onIdle();
+  const sums = (await memory.read()).flatMap(({ descriptor, dataPoints }) =>
+    dataPoints.map(({ value }): [string, number] => [descriptor.name, (value as { sum: number }).sum]),
+  );
+  const { [PROCESS_DURATION]: processing = 0, [SEND_DURATION]: sending = 0 } = Object.fromEntries(sums);
+  expect(processing).toBeGreaterThan(0.055);
+  expect(processing).toBeLessThan(20);
+  expect(sending).toBeGreaterThan(0);
+  expect(sending).toBeLessThan(processing);
+  await giveUp(scene);
 });
 
 test('they are split by destination and error, and by nothing that may be of any number', async () => {

@@ -40,7 +40,7 @@ export function spanMemory(): SpanMemory {
 }
 
 /** What a time series has come to. */
-export interface Series {
+interface Series {
   readonly attributes: Attributes;
   /** The sum of a counter, or how many values a histogram has. */
   readonly count: number;
