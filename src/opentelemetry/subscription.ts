@@ -1,4 +1,5 @@
 import { tracingChannel } from 'node:diagnostics_channel';
+import { diag } from '@opentelemetry/api';
 import type { TracingChannelName } from '../core/tracing.ts';
 import type { Operation } from './operation.ts';
 
@@ -43,8 +44,10 @@ export class Subscription<T extends object> {
 
   readonly #started = (trace: unknown): void => {
     if (!this.#isOn) return;
-    this.#running.set(trace as T, this.#observer.begin(trace as T));
-    this.#count++;
+    safely(() => {
+      this.#running.set(trace as T, this.#observer.begin(trace as T));
+      this.#count++;
+    });
   };
 
   /** There is an outcome already, or a promise of one. */
@@ -57,7 +60,7 @@ export class Subscription<T extends object> {
     if (operation === undefined) return;
     this.#running.delete(trace as T);
     this.#count--;
-    this.#observer.end(trace as T, operation);
+    safely(() => this.#observer.end(trace as T, operation));
     this.#leave();
   };
 
@@ -67,5 +70,14 @@ export class Subscription<T extends object> {
     this.#channel.start.unsubscribe(this.#started);
     this.#channel.end.unsubscribe(this.#returned);
     this.#channel.asyncEnd.unsubscribe(this.#ended);
+  }
+}
+
+/** What a sampler or a propagator throws must not bring the process down, as what a subscriber throws does. */
+function safely(run: () => void): void {
+  try {
+    run();
+  } catch (error) {
+    diag.error('collector-queue: an operation is not told to OpenTelemetry', error);
   }
 }

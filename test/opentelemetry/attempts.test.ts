@@ -82,13 +82,18 @@ describe('the span of an attempt', () => {
       const key = Symbol('own');
       const seen: unknown[] = [];
       const own = context.active().setValue(key, 'of somebody else');
-      const collector = new Collector('a', () => void seen.push(context.active().getValue(key)));
+      const active: unknown[] = [];
+      const collector = new Collector('a', () => {
+        seen.push(context.active().getValue(key));
+        active.push(activeSpan());
+      });
       const { queue, publisher, clock } = await context.with(own, () =>
         inSpan('start', () => started([collector], { asyncContext })),
       );
       void context.with(own, () => inSpan('request', () => publisher.publish(1)));
       await clock.turn();
       expect(seen).toEqual([undefined]);
+      expect(active).toEqual([idOf(only('process a'))]);
       expect(only('process a').parentSpanContext).toBeUndefined();
       expect(linked(only('process a'))).toEqual([idOf(only('send'))]);
       await queue.shutDownQueue();

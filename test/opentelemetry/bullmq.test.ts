@@ -54,6 +54,19 @@ test('on BullMQ attempts have a link to the span of their send, and are active, 
   expect(spans('send a')[1]?.attributes['error.type']).toBe('QueueClosedError');
 });
 
+test('on BullMQ an error that throws when it is looked at harms neither its span nor its event', async () => {
+  const redis = await redisForTest();
+  const { only } = observed();
+  const trap = (): never => {
+    throw new Error('trap');
+  };
+  const hostile = new Proxy(new Error('no'), { get: trap, getPrototypeOf: trap });
+  const queue = await started([new Collector('a', () => Promise.reject(hostile))], { connection: redis.url });
+  const results = await queue.getPublisher().publish(1).wait();
+  expect(results.isOk()).toBe(false);
+  expect(only('process a').attributes['error.type']).toBe('_OTHER');
+});
+
 test.each(['link', 'child'] as const)(
   'of two processes, the spans of the worker lead to that of the sender (%s)',
   { timeout: 60_000 },

@@ -1,5 +1,5 @@
 import { tracingChannel } from 'node:diagnostics_channel';
-import { context, propagation, trace } from '@opentelemetry/api';
+import { context, diag, INVALID_SPAN_CONTEXT, propagation, trace } from '@opentelemetry/api';
 import { type Instrumentation, registerInstrumentations } from '@opentelemetry/instrumentation';
 import { Collector, InvalidArgumentError, TracingChannelName } from 'collector-queue';
 import { CollectorQueueInstrumentation, type InstrumentationOptions } from 'collector-queue/opentelemetry';
@@ -154,6 +154,51 @@ describe('an instrumentation', () => {
     expect([spans().length, other.spans().length]).toEqual([2, 2]);
     const ids = [spans()[1], other.spans()[1]].map((span) => span?.spanContext().spanId);
     expect(ids).toContain(seen[0]);
+    await giveUp(scene);
+  });
+});
+
+describe('a part of OpenTelemetry that throws', () => {
+  const throwing = (): never => {
+    throw new Error('broken');
+  };
+
+  function diagnosed(): unknown[][] {
+    const told: unknown[][] = [];
+    const silent = { warn: () => undefined, info: () => undefined, debug: () => undefined, verbose: () => undefined };
+    diag.setLogger({ ...silent, error: (...all) => void told.push(all) });
+    onTestFinished(() => diag.disable());
+    return told;
+  }
+
+  test('when a span begins costs that span, and is told by diag', async () => {
+    const { instrumentation, spans } = observed();
+    const told = diagnosed();
+    propagation.disable();
+    propagation.setGlobalPropagator({ inject: throwing, extract: throwing, fields: () => [] });
+    const scene = await oneCollector((value) => value);
+    const event = scene.publisher.publish(7, {}, { headers: { traceparent: 'x' } });
+    await scene.clock.turn();
+    expect(event.getResult()?.oks()).toEqual([7]);
+    expect(spans().map(({ name }) => name)).toEqual(['process a']);
+    expect(told).toEqual([['collector-queue: an operation is not told to OpenTelemetry', new Error('broken')]]);
+    instrumentation.disable();
+    expect(isSubscribed()).toBe(false);
+    await giveUp(scene);
+  });
+
+  test('when a span ends harms no result, and nothing is left subscribed', async () => {
+    const { instrumentation } = observed();
+    const told = diagnosed();
+    const span = Object.assign(trace.wrapSpanContext(INVALID_SPAN_CONTEXT), { end: throwing });
+    instrumentation.setTracerProvider({ getTracer: () => ({ startSpan: () => span, startActiveSpan: throwing }) });
+    const scene = await oneCollector(async (value) => value);
+    const event = scene.publisher.publish(7);
+    await scene.clock.turn();
+    expect(event.getResult()?.oks()).toEqual([7]);
+    expect(told).toHaveLength(2);
+    instrumentation.disable();
+    expect(isSubscribed()).toBe(false);
     await giveUp(scene);
   });
 });
