@@ -112,6 +112,20 @@ describe('the span of an attempt', () => {
     await giveUp(scene);
   });
 
+  test('of a dead letter has a link to the send whose payload failed, which is no send of its own', async () => {
+    const { spans, only } = observed();
+    const { queue, publisher, clock } = await started([
+      new Collector('a', () => err('no'), { deadLetter: 'lost' }),
+      new Collector('lost', () => 1),
+    ]);
+    void publisher.publish(1, { keys: 'a' });
+    await clock.turn();
+    await clock.turn();
+    expect(spans().map(({ name }) => name)).toEqual(['send a', 'process a', 'process lost']);
+    expect(linked(only('process lost'))).toEqual([idOf(only('send a'))]);
+    await queue.shutDownQueue();
+  });
+
   test('is made for each attempt, with its number, and linked to the one send', async () => {
     const { spans, only } = observed();
     const scene = await oneCollector((_, { number }) => (number < 3 ? err(new RangeError(`not ${number}`)) : 'done'), {
