@@ -28,11 +28,12 @@ try {
   const manifest = readManifest(join(consumer, 'node_modules', readManifest(root).name));
   const subpaths = Object.keys(manifest.exports).filter((subpath) => subpath !== './package.json');
   if (subpaths.length === 0) fail('package.json exports nothing');
-  const modules = subpaths.map((subpath) => {
-    const specifier = manifest.name + subpath.slice(1);
-    return { specifier, names: loadBothWays(specifier) };
-  });
+  const specifiers = subpaths.map((subpath) => manifest.name + subpath.slice(1));
+  const loaded = new Map(specifiers.map((specifier) => [specifier, loadWithoutPeers(specifier, manifest)]));
   installPeers();
+  const modules = specifiers.map((specifier) => {
+    return { specifier, names: loaded.get(specifier) ?? loadBothWays(specifier) };
+  });
   openStore(manifest.name);
   run('require package.json', process.execPath, ['-p', `require('${manifest.name}/package.json').version`]);
   compileConsumer(modules);
@@ -62,7 +63,7 @@ function install(tarball: string): void {
   installPackages(tarball);
 }
 
-/** What is optional: nothing needs it before it is used. */
+/** What is optional: needed by what uses it alone. */
 function installPeers(): void {
   const { peerDependencies = {} } = readManifest(root);
   installPackages(...Object.entries(peerDependencies).map(([name, range]) => `${name}@${range}`));
@@ -86,6 +87,18 @@ function openStore(name: string): void {
 function installPackages(...packages: readonly string[]): void {
   const flags = ['--ignore-scripts', '--engine-strict', '--no-audit', '--no-fund', '--prefer-offline'];
   run('install', 'npm', ['install', ...flags, ...packages]);
+}
+
+/** Undefined for a subpath that is nothing without one of the peers, if that is what Node says. */
+function loadWithoutPeers(specifier: string, { peerDependencies = {} }: Manifest): readonly string[] | undefined {
+  try {
+    return loadBothWays(specifier);
+  } catch (error) {
+    const missing = /Cannot find package '([^']+)'/.exec((error as Error).message)?.[1];
+    if (missing === undefined || !(missing in peerDependencies)) throw error;
+    console.log(`${specifier}: needs ${missing}`);
+    return undefined;
+  }
 }
 
 /** The sorted names that a subpath exports at run time, the same for `import()` and `require()`. */

@@ -88,7 +88,7 @@ export type { ShutdownOptions } from './core/shutdown-options.ts';
 export { SimpleRouter } from './core/simple-router.ts';
 export type { CollectorTaskOptions, RetryOptions, SendOptions, TaskOptions } from './core/task-options.ts';
 export type { TopicInputs, TopicSchemas } from './core/topic-schemas.ts';
-export type { SendTrace, TaskTrace, TracedEngine } from './core/tracing.ts';
+export type { SendTrace, TaskCompanion, TaskTrace, TracedEngine } from './core/tracing.ts';
 export { TracingChannelName } from './core/tracing.ts';
 export type {
   AnyTopics,

@@ -4,10 +4,15 @@ import { TaskControl } from '../policies/control.ts';
 
 /** What a processor says about its task, past the queue within, which would obey. */
 class HeldControl {
-  readonly control: TaskControl;
+  readonly #control: TaskControl;
 
   constructor(control: TaskControl) {
-    this.control = control;
+    this.#control = control;
+  }
+
+  /** What is held; undefined for anything else. Safe for anything that a processor may give. */
+  static controlIn(value: unknown): TaskControl | undefined {
+    return typeof value === 'object' && value !== null && #control in value ? value.#control : undefined;
   }
 }
 
@@ -29,5 +34,6 @@ export function holdThrown(thrown: unknown): Result<unknown, unknown> {
 
 /** Undoes {@link hold}. */
 export function release(result: Result<unknown, unknown>): Result<unknown, unknown> {
-  return result.isErr() && result.error instanceof HeldControl ? err(result.error.control) : result;
+  const control = result.isErr() ? HeldControl.controlIn(result.error) : undefined;
+  return control === undefined ? result : err(control);
 }

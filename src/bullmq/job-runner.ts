@@ -9,7 +9,7 @@ import { failureOf, type ResultList, toResult } from '../core/results.ts';
 import { Router } from '../core/router.ts';
 import type { ShutdownOptions } from '../core/shutdown-options.ts';
 import { Surroundings } from '../core/surroundings.ts';
-import { tasksAreWatched, toldElsewhere, tracedProcessor } from '../core/tracing.ts';
+import { type TracedTerms, toldInTerms } from '../core/traced-tasks.ts';
 import type { PolicyTask } from '../policies/policy.ts';
 import type { QueueEventSource } from '../queue-events/queue-events.ts';
 import { assignmentOf, type JobPayload, jobTaskOf, policyOfJobs } from './assignment.ts';
@@ -91,8 +91,7 @@ export class JobRunner {
   readonly #withoutRedisPart = (collector: AnyCollector): AnyCollector => {
     const { key, lifecycle, context, policies, settings } = collector;
     const checked = this.#schemas.checkedProcessorOf(collector);
-    const told = tasksAreWatched() ? tracedProcessor(checked, key, 'bullmq') : checked;
-    return new Collector(key, toldElsewhere(processorOfJobs(key, told)), {
+    return new Collector(key, toldInTerms(processorOfJobs(key, checked), JOBS), {
       lifecycle,
       context,
       policies: policies.map(policyOfJobs),
@@ -125,6 +124,12 @@ class ToItsCollector extends Router {
     return collector === undefined ? [] : [collector];
   }
 }
+
+const JOBS: TracedTerms = {
+  engine: 'bullmq',
+  attemptOf: (inner, payload) => jobTaskOf(inner as PolicyTask, payload),
+  resultOf: release,
+};
 
 function processorOfJobs(key: string, processor: Processor): Processor {
   return (payload, context, inner) => {

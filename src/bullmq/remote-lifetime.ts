@@ -3,7 +3,7 @@ import { withUndone } from '../core/lifecycle.ts';
 import type { QueueState } from '../core/lifetime.ts';
 import type { Door, Sender } from '../core/publisher.ts';
 import type { ShutdownSettings } from '../core/shutdown-options.ts';
-import { tracedSender } from '../core/tracing.ts';
+import { tracedSender } from '../core/traced-sends.ts';
 import { QueueEventName } from '../queue-events/names.ts';
 import { settlesWithin } from '../schedule/time-limit.ts';
 import { loadLibrary } from './library.ts';

@@ -4,8 +4,8 @@
  *
  * @module
  */
-import { readFileSync } from 'node:fs';
 import { InvalidArgumentError } from '../core/errors.ts';
+import { VERSION } from '../core/version.ts';
 import { type Command, ExitCode, type Terminal, UsageError } from './command.ts';
 import { reasonsOf } from './reasons.ts';
 
@@ -26,11 +26,11 @@ const COMMANDS = Object.assign({}, ...Object.values(GROUPS)) as (typeof GROUPS)[
 
 async function main(args: readonly string[], terminal: Terminal): Promise<number> {
   const [name = '--help', ...rest] = args;
-  if (name === '--version' || name === '-v') return print(terminal, `${version()}\n`);
+  if (name === '--version' || name === '-v') return print(terminal, `${VERSION}\n`);
   if (name === '--help' || name === '-h' || name === 'help') return print(terminal, await overview());
   const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (load === undefined) throw new UsageError(`there is no command '${name}'; see collector-queue --help`);
-  if (rest.includes('--version')) return print(terminal, `${version()}\n`);
+  if (rest.includes('--version')) return print(terminal, `${VERSION}\n`);
   const command = await load();
   if (rest.includes('--help') || rest.includes('-h')) return print(terminal, command.usage);
   return command.run(rest, terminal);
@@ -51,11 +51,6 @@ async function overview(): Promise<string> {
     }),
   );
   return `collector-queue <command> [options]\n\n${groups.join('')}  --version\n  --help    also after a command\n`;
-}
-
-function version(): string {
-  const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(manifest) as { version: string }).version;
 }
 
 const { stdin, stdout, stderr, env } = process;

@@ -165,6 +165,7 @@ export function processorOfBatches(key: string, processor: BatchProcessor): Proc
     const distribute = (results: readonly Result<unknown, unknown>[]): Result<unknown, unknown> => {
       const byTask = new Map<Attempt, Result<unknown, unknown>>(tasks.map((task, at) => [task, results[at] as never]));
       const resultOf = (task: Attempt): Result<unknown, unknown> => byTask.get(task) as Result<unknown, unknown>;
+      batch.outcomes = byTask;
       batch.complete(resultOf);
       return resultOf(attempt);
     };

@@ -7,7 +7,7 @@ import { type Instrument, Registration } from './registration.ts';
 import { Router, type RouterClass } from './router.ts';
 import type { Surroundings } from './surroundings.ts';
 import type { TaskPlanner } from './task-planner.ts';
-import { isToldElsewhere } from './tracing.ts';
+import { isToldElsewhere } from './traced-tasks.ts';
 
 /** A collector that belongs to the queue, and its place in the order of registration. */
 export interface Place {

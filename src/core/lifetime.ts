@@ -8,7 +8,7 @@ import type { Door } from './publisher.ts';
 import { type QueueParts, QueueRun } from './run.ts';
 import type { Schedules } from './schedules.ts';
 import type { ShutdownSettings } from './shutdown-options.ts';
-import { tracedSender } from './tracing.ts';
+import { tracedSender } from './traced-sends.ts';
 
 /**
  * Where a queue stands.

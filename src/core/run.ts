@@ -31,7 +31,7 @@ import { Scheduled } from './scheduled.ts';
 
 import type { Surroundings } from './surroundings.ts';
 import { type DeliverDeadLetter, TaskPlanner } from './task-planner.ts';
-import { isToldElsewhere, tasksAreWatched, tracedProcessor } from './tracing.ts';
+import { tasksAreWatched, tracedProcessor } from './traced-tasks.ts';
 
 /** What outlasts a run. */
 export interface QueueParts {
@@ -142,8 +142,7 @@ export class QueueRun implements PoolObserver {
     if (latency === undefined && !isTraced) return undefined;
     return (processor, collector) => {
       const { key } = collector;
-      const tells = isTraced && !isToldElsewhere(collector.processor);
-      const traced = tells ? tracedProcessor(processor, key, 'in-process') : processor;
+      const traced = isTraced ? tracedProcessor(processor, collector.processor, key) : processor;
       return latency === undefined ? traced : latency.timed(traced, key);
     };
   }

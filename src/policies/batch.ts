@@ -37,6 +37,8 @@ export class Batch {
   leader: PolicyTask | undefined = undefined;
   /** Told what the call has brought before anybody else is. */
   onComplete: ((resultOf: ResultOf) => void) | undefined = undefined;
+  /** What the call came to for each, once it has ended, even if nobody waited for it any more. */
+  outcomes: ReadonlyMap<object, Result<unknown, unknown>> | undefined = undefined;
   #state: 'waiting' | 'running' | 'over' = 'waiting';
   #controller: AbortController | undefined = undefined;
   readonly #clock: Clock;

@@ -1,5 +1,13 @@
 import { tracingChannel } from 'node:diagnostics_channel';
-import { Collector, Payload, type SendTrace, type TaskTrace, TracingChannelName } from 'collector-queue';
+import {
+  CancelTask,
+  Collector,
+  err,
+  Payload,
+  type SendTrace,
+  type TaskTrace,
+  TracingChannelName,
+} from 'collector-queue';
 import { expect, onTestFinished, test } from 'vitest';
 import { redisForTest } from '../redis-server.ts';
 import { started } from './scene.ts';
@@ -60,4 +68,33 @@ test('attempts are told once, as the sender knows them, with the headers that a 
     ['bullmq', 2],
   ]);
   expect(told.slice(2).map(({ headers }) => headers?.tenant)).toEqual(Array(4).fill('of the subscriber'));
+});
+
+test('attempts are told from the outermost middleware on, with what a processor says about its task', async () => {
+  const redis = await redisForTest();
+  const told: [message: string, trace: TaskTrace][] = [];
+  subscribe(TracingChannelName.TASK, {
+    start: (trace) => told.push(['start', trace as TaskTrace]),
+    end: (trace) => told.push(['end', trace as TaskTrace]),
+  });
+  const collector = new Collector('a', ({ value }) => {
+    throw value === 'cancel' ? new CancelTask('enough') : new RangeError('no');
+  });
+  const queue = await started([collector], { connection: redis.url });
+  const seen: (string | undefined)[] = [];
+  queue.use((task, next) => {
+    seen.push(...told.map(([message, { eventId }]) => (eventId === task.eventId ? message : undefined)));
+    return task.headers?.refused === undefined ? next() : err('refused');
+  });
+  const publisher = queue.getPublisher();
+  const outcomeOf = async (value: string, headers = {}): Promise<unknown> => {
+    told.length = 0;
+    await publisher.publish(value, {}, { headers }).wait();
+    expect(told.map(([message]) => message)).toEqual(['start', 'end']);
+    return told[0]?.[1].error;
+  };
+  expect(await outcomeOf('throw')).toEqual(new RangeError('no'));
+  expect(await outcomeOf('cancel')).toBeInstanceOf(CancelTask);
+  expect(await outcomeOf('refused', { refused: 'yes' })).toBe('refused');
+  expect(seen).toEqual(['start', 'start', 'start']);
 });

@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { type TracingChannel, tracingChannel } from 'node:diagnostics_channel';
 import {
+  BatchCollector,
   CancelTask,
   Collector,
   err,
@@ -59,6 +60,7 @@ describe('the channel of tasks', () => {
       topics: [],
       priority: 3,
       headers: undefined,
+      company: [],
       result: 42,
     });
     expect(event.getResult()?.oks()).toEqual([42]);
@@ -182,6 +184,61 @@ describe('the channel of tasks', () => {
   });
 });
 
+describe('an attempt with more around it', () => {
+  test('is told from the outermost middleware on, with what was thrown inside of it', async () => {
+    const { told } = subscribed<TaskTrace>(TASK);
+    const scene = await oneCollector(() => thrown('no'));
+    const seen: number[] = [];
+    scene.queue.use((_, next) => {
+      seen.push(told.length);
+      const result = next();
+      seen.push(told.length);
+      return result;
+    });
+    void scene.publisher.publish(1);
+    await scene.clock.turn();
+    expect(seen).toEqual([1, 1]);
+    expect(messages(told)).toEqual(['start', 'error', 'end']);
+    expect(told[0]?.[1].error).toBe('no');
+    await giveUp(scene);
+  });
+
+  test('for a batch tells the others with their headers, and what failed of them', async () => {
+    const { told } = subscribed<TaskTrace>(TASK);
+    const process = (): unknown[] => [ok('fine'), err('no'), ok('fine')];
+    const collector = new BatchCollector('a', process, { batch: { maxCount: 3 } });
+    const { queue, publisher, clock } = await started([collector]);
+    const events = ['x', 'y', 'z'].map((tenant) => publisher.publish(1, {}, { headers: { tenant } }));
+    await clock.turn();
+    expect(messages(told)).toEqual(['start', 'end']);
+    const trace = told[0]?.[1] as TaskTrace;
+    // The last one completed the batch, and leads it.
+    const [first, second, third] = events.map(({ id }) => id);
+    expect(trace).toMatchObject({ eventId: third, headers: { tenant: 'z' }, result: 'fine' });
+    expect(trace.company).toEqual([
+      { eventId: first, attempt: 1, headers: { tenant: 'x' } },
+      { eventId: second, attempt: 1, headers: { tenant: 'y' }, error: 'no' },
+    ]);
+    await queue.shutDownQueue();
+  });
+
+  test('for a batch that throws tells what was thrown for each, also when nobody waits for it any more', async () => {
+    const { told } = subscribed<TaskTrace>(TASK);
+    const end = gate<unknown[]>();
+    const collector = new BatchCollector('a', () => end.promise, { batch: { maxCount: 2 }, timeout: 10 });
+    const { queue, publisher, clock } = await started([collector]);
+    const events = [publisher.publish(1), publisher.publish(2)];
+    await clock.advance(20);
+    expect(events.map((event) => event.status)).toEqual(['settled', 'settled']);
+    expect(told[0]?.[1].company).toEqual([{ eventId: events[0]?.id, attempt: 1, headers: undefined }]);
+    const late = new Error('late');
+    end.fail(late);
+    await clock.turn();
+    expect(told[0]?.[1]).toMatchObject({ error: late, company: [{ error: late }] });
+    await giveUp({ queue, clock });
+  });
+});
+
 describe('the channel of sends', () => {
   test('tells each send with its delivery and its event, and nothing of the value', async () => {
     const { told } = subscribed<SendTrace>(SEND);
@@ -251,13 +308,71 @@ describe('the channel of sends', () => {
     await queue.shutDownQueue();
   });
 
-  test('may be given headers, which go with the payload; those of the send win', async () => {
-    const subscriber = (trace: unknown): void => {
-      Object.assign((trace as SendTrace).headers, { traceparent: '00-1-2-01', tenant: 'nobody' });
+  const WRONG: [name: string, options: unknown][] = [
+    ['null', null],
+    ['a number', 5],
+    ['a list', []],
+    ['headers of a text', { headers: 'abc' }],
+    ['headers of null', { headers: null }],
+    ['headers of a class', { headers: new Map() }],
+    ['a header that is no text', { headers: { tenant: 5 } }],
+    ['a header that is reserved', { headers: { 'collector-queue.x': 'y' } }],
+    ['an unknown name', { header: {} }],
+  ];
+  test.each(WRONG)(
+    'refuses as options %s with the same words when it is watched, also if headers are added',
+    async (_, options) => {
+      const errorsOf = async (): Promise<unknown[]> => {
+        const { queue, publisher } = await started([new Collector('a', () => 1)]);
+        const given = options as object;
+        const errors = [
+          thrownBy(() => publisher.send(new Payload(1), given)),
+          thrownBy(() => publisher.publish(1, {}, given)),
+          thrownBy(() => publisher.sendMany([new Payload(1), new Payload(2)], given)),
+          await rejectionOf(publisher.sendWhenReady(new Payload(1), given)),
+        ];
+        expect(queue.getMetrics().accepted).toBe(0);
+        await queue.shutDownQueue();
+        return errors;
+      };
+      const unwatched = await errorsOf();
+      for (const error of unwatched) expect(error).toMatchObject({ code: 'CQ_INVALID_ARGUMENT' });
+      addingHeaders({ traceparent: '00-1-2-01' });
+      expect(await errorsOf()).toEqual(unwatched);
+    },
+  );
+
+  test('refuses what is no payload with the same words when it is watched', async () => {
+    const errorsOf = async (): Promise<unknown[]> => {
+      const { queue, publisher } = await started([new Collector('a', () => 1)]);
+      const errors: unknown[] = [];
+      for (const wrong of [null, undefined, 1, {}] as never[]) {
+        errors.push(
+          thrownBy(() => publisher.send(wrong)),
+          thrownBy(() => publisher.sendMany(wrong)),
+          thrownBy(() => publisher.sendMany([wrong])),
+          thrownBy(() => publisher.publish(1, wrong)),
+          await rejectionOf(publisher.sendWhenReady(wrong)),
+        );
+      }
+      await queue.shutDownQueue();
+      return errors;
     };
-    const { start } = tracingChannel(SEND);
-    start.subscribe(subscriber);
-    onTestFinished(() => void start.unsubscribe(subscriber));
+    const unwatched = await errorsOf();
+    addingHeaders({ traceparent: '00-1-2-01' });
+    expect(await errorsOf()).toEqual(unwatched);
+  });
+
+  test('tells the headers that a send was given, apart from those that are added', async () => {
+    const { told } = subscribed<SendTrace>(SEND);
+    const { queue, publisher } = await started([new Collector('a', () => 1)]);
+    void publisher.publish(1, {}, { headers: { tenant: 'acme' } });
+    expect(told[0]?.[1]).toMatchObject({ headers: {}, given: { tenant: 'acme' } });
+    await queue.shutDownQueue();
+  });
+
+  test('may be given headers, which go with the payload; those of the send win', async () => {
+    addingHeaders({ traceparent: '00-1-2-01', tenant: 'nobody' });
     const { queue, publisher, clock } = await started([new Collector('a', (_, __, { headers }) => headers)]);
     const [event, own] = [publisher.publish(1), publisher.publish(1, {}, { headers: { tenant: 'acme' } })];
     await clock.turn();
@@ -266,6 +381,14 @@ describe('the channel of sends', () => {
     await queue.shutDownQueue();
   });
 });
+
+/** A subscriber that lets headers go along with what is sent. */
+function addingHeaders(headers: Record<string, string>): void {
+  const subscriber = (trace: unknown): void => void Object.assign((trace as SendTrace).headers, headers);
+  const { start } = tracingChannel(SEND);
+  start.subscribe(subscriber);
+  onTestFinished(() => void start.unsubscribe(subscriber));
+}
 
 function thrown(value: unknown): never {
   throw value;

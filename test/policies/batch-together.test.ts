@@ -13,7 +13,7 @@ import { type Gate, gate, type Scene, started } from '../core/scene.ts';
 interface HangingBatches extends Scene {
   /** The values of each call. */
   readonly calls: unknown[][];
-  readonly gates: Gate[];
+  readonly gates: Gate<void>[];
 }
 
 /** A collector of batches whose calls end by hand, and give each payload its value. */
@@ -23,7 +23,7 @@ async function hangingBatches(
   queueOptions: Omit<QueueOptions, 'clock'> = { maxConsumers: 9 },
 ): Promise<HangingBatches> {
   const calls: unknown[][] = [];
-  const gates: Gate[] = [];
+  const gates: Gate<void>[] = [];
   const collector = new BatchCollector(
     'a',
     async (payloads) => {
