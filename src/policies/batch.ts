@@ -31,6 +31,8 @@ export class Batch {
   readonly key: string;
   /** In the order in which they came. */
   readonly items: Map<PolicyTask, Payload> = new Map();
+  /** Those that are given up when their time comes, unless the call has begun by then. */
+  readonly expiring: Set<PolicyTask> = new Set();
   bytes = 0;
   timer: Timer | undefined = undefined;
   /** Set once nothing more comes to it. */
@@ -66,6 +68,7 @@ export class Batch {
   begin(): void {
     this.#state = 'running';
     this.#startedAt = this.#clock.now();
+    for (const task of this.items.keys()) if (this.expiring.has(task)) task.resumeAt(Number.POSITIVE_INFINITY);
     // The leader keeps its own, since the call is its attempt.
     this.#kept = [...this.items.keys()].map((task) => (task === this.leader ? undefined : this.#keep(task)));
   }
@@ -163,6 +166,11 @@ export class BatchPolicy implements TaskPolicy {
     return 'run';
   }
 
+  /** A task that waits here has an alarm that gives it up. */
+  mayExpire(task: PolicyTask): void {
+    this.#batches.get(task)?.expiring.add(task);
+  }
+
   after(task: PolicyTask, result: Result<unknown, unknown>): 'settle' {
     const batch = this.#batches.get(task);
     if (batch?.leader === task && batch.isWaiting) this.forget(task);
@@ -229,6 +237,7 @@ export class BatchPolicy implements TaskPolicy {
 
   #lead(batch: Batch, task: PolicyTask): void {
     batch.leader = task;
+    batch.expiring.delete(task);
     led.set(task, batch);
   }
 }

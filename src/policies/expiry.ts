@@ -1,4 +1,5 @@
 import { type Err, err } from 'neverthrow';
+import { BatchPolicy } from './batch.ts';
 import type { PolicyTask, TaskPolicy } from './policy.ts';
 import type { PolicyServices } from './services.ts';
 
@@ -26,8 +27,21 @@ export class ExpiryPolicy implements TaskPolicy {
   before(task: PolicyTask): 'run' | Err<never, unknown> {
     const { clock } = this.#services;
     if (clock.now() < expiryDue(this.#expiry, task, clock)) return 'run';
+    return err(this.#expired(task));
+  }
+
+  /** What waits for company leaves when its time has come; what waits for its turn comes back then by itself. */
+  notStarted(task: PolicyTask, by: TaskPolicy): void {
+    if (!(by instanceof BatchPolicy)) return;
+    const due = expiryDue(this.#expiry, task, this.#services.clock);
+    if (due === Number.POSITIVE_INFINITY) return;
+    by.mayExpire(task);
+    task.giveUpAt(due, () => this.#expired(task));
+  }
+
+  #expired(task: PolicyTask): unknown {
     const error = this.#error();
     this.#services.tell('expired', task, { error });
-    return err(error);
+    return error;
   }
 }

@@ -1,14 +1,21 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type BatchOrder, type BatchSetup, BatchSystem, type CallEnd, type ItemOutcome } from './batch-system.ts';
+import {
+  type BatchOrder,
+  type BatchSetup,
+  BatchSystem,
+  type CallEnd,
+  ENOUGH,
+  type ItemOutcome,
+} from './batch-system.ts';
 
 const numRuns = Number(process.env.FC_RUNS ?? 100);
 
 const maybe = <T>(...values: T[]): fc.Arbitrary<T | undefined> => fc.constantFrom(undefined, ...values);
 
 const hindered: fc.Arbitrary<BatchSetup> = fc.record({
-  maxConsumers: fc.constantFrom(1, 2, 50, 50),
-  maxParked: fc.constantFrom(1_000, 1_000, 1_000, 2),
+  maxConsumers: fc.constantFrom(1, 2, ENOUGH, ENOUGH),
+  maxParked: fc.constantFrom(ENOUGH, ENOUGH, ENOUGH, 2),
   maxCount: fc.integer({ min: 1, max: 4 }),
   maxWait: fc.constantFrom(0, 10, 50),
   grouped: fc.boolean(),
@@ -19,15 +26,15 @@ const hindered: fc.Arbitrary<BatchSetup> = fc.record({
   }),
   attempts: fc.constantFrom(1, 2, 3),
   timeout: maybe(30, 90),
-  ttl: maybe(70),
+  ttl: maybe(30, 70),
   lock: fc.constantFrom(false, false, true),
   sync: fc.constantFrom(false, false, false, true),
 });
 
 /** Nothing but company is waited for. */
 const FREE = {
-  maxConsumers: 50,
-  maxParked: 1_000,
+  maxConsumers: ENOUGH,
+  maxParked: ENOUGH,
   partitioned: false,
   concurrency: undefined,
   rate: undefined,
@@ -65,13 +72,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 );
 const bursts = fc.array(fc.array(step, { minLength: 1, maxLength: 3 }), { minLength: 1, maxLength: 25 });
 
-/** Whether tasks are let in: neither paused nor revoked. */
-interface Gates {
-  paused: boolean;
-  revoked: boolean;
-}
-
-async function take(system: BatchSystem, one: Step, gates: Gates): Promise<void> {
+async function take(system: BatchSystem, one: Step): Promise<void> {
   const { queue, going } = system;
   switch (one.what) {
     case 'send':
@@ -85,12 +86,11 @@ async function take(system: BatchSystem, one: Step, gates: Gates): Promise<void>
       return;
     case 'revoke':
     case 'restore':
-      gates.revoked = one.what === 'revoke';
       queue[one.what]('c');
       return;
     case 'pause':
     case 'resume':
-      gates.paused = one.what === 'pause';
+      system.resumedAt = one.what === 'pause' ? Number.POSITIVE_INFINITY : system.clock.now();
       queue[one.what]();
       return;
     case 'wait':
@@ -120,7 +120,9 @@ const quietly: End = async (system) => {
 const draining: End = async (system) => {
   const shutdown = system.queue.shutDownQueue({ timeout: 1_000_000, scheduled: 'wait' });
   await system.clock.advance(0);
-  system.checkPrompt(-1);
+  // Nothing waits for company any more, although it was paused until now.
+  system.resumedAt = 0;
+  system.checkPrompt(Number.NEGATIVE_INFINITY);
   await finishAll(system);
   await shutdown;
 };
@@ -145,12 +147,12 @@ function holds(end: End): Promise<void> {
   return fc.assert(
     fc.asyncProperty(setups, bursts, async (setup, taken) => {
       const system = new BatchSystem(setup);
-      const gates: Gates = { paused: false, revoked: false };
       await system.queue.initQueue();
       for (const burst of taken) {
-        for (const one of burst) await take(system, one, gates);
+        for (const one of burst) await take(system, one);
         await system.clock.advance(0);
-        if (!gates.paused) system.checkPrompt();
+        system.checkPrompt();
+        system.checkExpiry();
         system.checkTimeLimit();
         expect(system.violations).toEqual([]);
       }

@@ -60,6 +60,9 @@ export interface Call {
   end(how: CallEnd): void;
 }
 
+/** Consumers, or parked tasks, that are more than whatever is sent. */
+export const ENOUGH = 1_000;
+
 /** Milliseconds that the outcome "later" asks for. */
 const LATER = 40;
 
@@ -71,6 +74,8 @@ export class BatchSystem {
   readonly violations: string[] = [];
   readonly sents: BatchSent[] = [];
   readonly calls: Call[] = [];
+  /** When the queue was resumed; `Infinity` while it is paused. */
+  resumedAt = 0;
 
   constructor(setup: BatchSetup) {
     this.setup = setup;
@@ -138,6 +143,9 @@ export class BatchSystem {
     if (items.length > maxCount || items.length === 0) this.#violated(`a call with ${items.length} payloads`);
     if (new Set(items).size !== items.length) this.#violated('a payload twice in a call');
     if (grouped && new Set(items.map(({ order }) => order.group)).size > 1) this.#violated('a call for two groups');
+    const { ttl = Number.POSITIVE_INFINITY } = setup;
+    // What expires in the millisecond in which its call begins may still be there.
+    if (items.some(({ at }) => now > at + ttl)) this.#violated('a call for what has expired');
     for (const [at, sent] of items.entries()) this.#mayBeCalled(sent, attempts[at]);
     const call: Call = {
       number: this.calls.length,
@@ -214,19 +222,34 @@ export class BatchSystem {
   /** With room for everything, nothing waits for company for longer than this. */
   checkPrompt(maxWait = this.setup.maxWait): void {
     const { maxConsumers, partitioned, concurrency, rate, lock, maxParked } = this.setup;
-    if (maxConsumers < 50 || partitioned || concurrency !== undefined || rate !== undefined || lock) return;
-    if (maxParked < 50) return;
-    const late = this.open.find(({ calls, at }) => calls.length === 0 && this.clock.now() > at + maxWait);
+    if (maxConsumers < ENOUGH || partitioned || concurrency !== undefined || rate !== undefined || lock) return;
+    if (maxParked < ENOUGH) return;
+    const late = this.open.find(
+      ({ calls, at }) => calls.length === 0 && this.clock.now() > Math.max(at, this.resumedAt) + maxWait,
+    );
     if (late !== undefined) this.#violated(`one of ${late.at} still waits for company`);
   }
 
-  /** Nobody waits for a call that has exceeded its time limit. */
+  /** What was not called in its time is not there any more, if it has a consumer to come back to. */
+  checkExpiry(): void {
+    const { maxConsumers, ttl = Number.POSITIVE_INFINITY, lock } = this.setup;
+    if (maxConsumers < ENOUGH || lock) return;
+    const old = this.open.find(
+      ({ calls, at }) => calls.length === 0 && this.clock.now() >= Math.max(at + ttl, this.resumedAt),
+    );
+    if (old !== undefined) this.#violated(`one of ${old.at} has expired`);
+  }
+
+  /** A call is waited for until its time limit, and no longer. */
   checkTimeLimit(): void {
-    const { timeout, attempts } = this.setup;
-    if (timeout === undefined || attempts > 1) return;
-    const overdue = this.going.filter(({ startedAt }) => this.clock.now() >= startedAt + timeout);
-    const waits = overdue.some(({ items }) => items.some(({ handle }) => handle?.status !== 'settled'));
-    if (waits) this.#violated('a call is waited for beyond its time limit');
+    const { timeout = Number.POSITIVE_INFINITY, attempts } = this.setup;
+    const isOverdue = ({ startedAt }: Call): boolean => this.clock.now() >= startedAt + timeout;
+    const wanted = this.going.filter((call) => !isOverdue(call)).flatMap(({ items }) => items);
+    if (wanted.some(({ handle, cancelled }) => handle?.status === 'settled' && !cancelled))
+      this.#violated('a payload has settled during its call');
+    const unwanted = attempts > 1 ? [] : this.going.filter(isOverdue).flatMap(({ items }) => items);
+    if (unwanted.some(({ handle }) => handle?.status !== 'settled'))
+      this.#violated('a call is waited for beyond its time limit');
   }
 
   #violated(what: string): void {

@@ -320,7 +320,9 @@ describe('a partition key', () => {
     expect(called).toEqual(['a1', 'a3', 'a4']);
   });
 
-  test('is let go once nobody has it, like the window of a rate once its starts do not count any more', async () => {
+  test('is let go once nobody has it, like the window of a rate once its starts do not count any more', {
+    timeout: 60_000,
+  }, async () => {
     const keyOf = ({ value }: Payload<string>): string => value;
     const options = { partitionBy: keyOf, rateLimit: { limit: 1, interval: 10, per: keyOf } };
     const { queue, publisher, clock, called } = await oneCollector(() => undefined, options);
