@@ -126,7 +126,9 @@ describe('a kit refuses', () => {
     const said = 'must be the key of a collector of the kit ("a"), but it is';
     expect(refused(thrownBy(() => kit.sent(anything('b'))))).toBe(`sent: key ${said} "b"`);
     expect(refused(thrownBy(() => kit.expectSent(anything('b'))))).toBe(`expectSent: key ${said} "b"`);
-    expect(refused(thrownBy(() => kit.expectNothingSent(anything(undefined))))).toBe(`expectNothingSent: key ${said} undefined`);
+    expect(refused(thrownBy(() => kit.expectNothingSent(anything(undefined))))).toBe(
+      `expectNothingSent: key ${said} undefined`,
+    );
     expect(refused(thrownBy(() => kit.stub('b' as 'a', () => 1)))).toBe(`stub: key ${said} "b"`);
   });
 
