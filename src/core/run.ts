@@ -28,7 +28,6 @@ import type { Payload } from './payload.ts';
 import { policyServices } from './policy-services.ts';
 import type { Instrument } from './registration.ts';
 import { Scheduled } from './scheduled.ts';
-
 import type { Surroundings } from './surroundings.ts';
 import { type DeliverDeadLetter, TaskPlanner } from './task-planner.ts';
 import { tasksAreWatched, tracedProcessor } from './traced-tasks.ts';

@@ -15,7 +15,6 @@ import type { AnyCollector, Collector, ErrorOf, Processor, ValueOf } from '../co
 import { describe, InvalidArgumentError } from '../core/errors.ts';
 import { checkContext } from '../core/lifecycle.ts';
 import type { QueueOptions } from '../core/options.ts';
-
 import type { AnyTopics, WithKey } from '../core/types.ts';
 import type { TaskControl } from '../policies/control.ts';
 import { ManualClock } from './manual-clock.ts';

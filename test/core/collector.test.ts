@@ -154,7 +154,7 @@ describe('a collector', () => {
     const processor = (): void => undefined;
     const lifecycle = { setup: () => undefined };
     const context = { a: 1 };
-    const policy = {};
+    const policy = { workEnded: () => undefined };
     const collector = new Collector('key', processor, { topics: 'a/b', lifecycle, context, policies: [policy] });
     expect(collector).toMatchObject({ key: 'key', processor, lifecycle, context, topics: ['a/b'], policies: [policy] });
     const bare = new Collector('bare', processor);
@@ -163,7 +163,7 @@ describe('a collector', () => {
 
   test('does not notice when the arrays it was made with change', () => {
     const topics = ['a'];
-    const policies = [{}];
+    const policies = [{ workEnded: () => undefined }];
     const collector = new Collector('key', () => undefined, { topics, policies });
     topics.push('b');
     policies.pop();

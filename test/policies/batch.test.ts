@@ -662,19 +662,22 @@ describe('where the one that makes the call does not come to it,', () => {
     await queue.shutDownQueue();
   });
 
-  test('nothing is kept of one that was cancelled', async () => {
+  test('nothing is kept of one that was cancelled, before the call or during it', async () => {
     const leaders: WeakRef<object>[] = [];
-    const { queue, publisher, clock } = await batching({ maxCount: 1 }, () => Promise.resolve());
+    const ends: (() => void)[] = [];
+    const { queue, publisher, clock } = await batching(
+      { maxCount: 1 },
+      () => new Promise<void>((end) => ends.push(end)),
+    );
     queue.use((task, next) => {
       leaders.push(new WeakRef(task));
       return waits(task, next);
     });
-    for (let round = 0; round < 20; round++) {
-      publisher.publish(round);
-      await clock.turn();
+    for (let round = 0; round < 40; round++) {
       const event = publisher.publish(round);
-      await Promise.resolve();
+      await (round % 2 === 0 ? Promise.resolve() : clock.turn());
       event.cancel();
+      for (const end of ends.splice(0)) end();
       await clock.turn();
     }
     await new Promise((resolve) => setTimeout(resolve, 1));
@@ -741,7 +744,7 @@ const step = fc.oneof(
   { weight: 2, arbitrary: fc.record({ does: fc.constant('cancel' as const), which: fc.nat(50) }) },
 );
 
-test('model: every payload has its own result; no batch is too large, too late, or of two keys', async () => {
+test('model: every payload has its own result; no batch is too large, too late, of two keys, or left behind', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(step, { maxLength: 40 }),
@@ -752,8 +755,9 @@ test('model: every payload has its own result; no batch is too large, too late, 
         maxConsumers: fc.integer({ min: 1, max: 3 }),
         failures: fc.nat(4),
         end: fc.constantFrom('drain', 'abort'),
+        middleware: fc.constantFrom('none', 'refuses', 'waits'),
       }),
-      async (steps, { maxCount, duration, timeout, maxConsumers, failures, end }) => {
+      async (steps, { maxCount, duration, timeout, maxConsumers, failures, end, middleware }) => {
         const maxWait = 25;
         const tooLate: unknown[] = [];
         const sizes: number[] = [];
@@ -769,7 +773,13 @@ test('model: every payload has its own result; no batch is too large, too late, 
             for (const { value } of payloads) {
               attempted.set(value.id, (attempted.get(value.id) ?? 0) + 1);
               // With a consumer to be had, nothing waits for longer than maxWait.
-              if (maxConsumers === 3 && duration === 0 && attempted.get(value.id) === 1 && now - value.at > maxWait)
+              if (
+                middleware === 'none' &&
+                maxConsumers === 3 &&
+                duration === 0 &&
+                attempted.get(value.id) === 1 &&
+                now - value.at > maxWait
+              )
                 tooLate.push(value);
             }
             const results = payloads.map(({ value }) => (failing-- > 0 ? err(new Error('flaky')) : ok(value.id)));
@@ -782,6 +792,14 @@ test('model: every payload has its own result; no batch is too large, too late, 
           { maxConsumers },
         );
         const { queue, publisher, clock } = scene;
+        if (middleware === 'refuses')
+          queue.use(({ payload }, next) => (payload?.value.id % 3 === 0 ? err('no') : next()));
+        if (middleware === 'waits') {
+          queue.use(async (_task, next) => {
+            await new Promise<void>((resolve) => void clock.setTimer(resolve, 15));
+            return next();
+          });
+        }
         const sent = [];
         const cancelled = new Set<number>();
         for (const now of steps) {

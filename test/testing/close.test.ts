@@ -41,7 +41,7 @@ describe('closing a kit', () => {
   test.each([
     ['is scheduled', new Collector('a', () => 1), { delay: 5 }, 'scheduled, due in 5 ms'],
     ['runs', new Collector('a', () => new Promise(() => undefined)), {}, 'running, in "a"'],
-    ['runs in real time', new Collector('a', () => sleep(5)), {}, 'running, in "a"'],
+    ['runs in real time', new Collector('a', () => sleep(1_000)), {}, 'running, in "a"'],
     ['is parked', new Collector('a', () => 1, { delay: 5 }), {}, 'parked, of "a"'],
   ])('fails if something %s, and settles it', async (_, collector, options, standing) => {
     const kit = await createTestKit([collector]);
