@@ -1,8 +1,17 @@
-import { type Exception, type Span, SpanStatusCode } from '@opentelemetry/api';
+import { diag, type Exception, type Span, SpanStatusCode } from '@opentelemetry/api';
 import { AttributeName, OTHER } from './conventions.ts';
 
 /** The longest name of a class of errors that is taken for one, in characters. */
 const LONGEST = 200;
+
+/** What a sampler or a propagator throws must not bring the process down, as what a subscriber throws does. */
+export function safely(run: () => void): void {
+  try {
+    run();
+  } catch (error) {
+    diag.error('collector-queue: OpenTelemetry failed', error);
+  }
+}
 
 /** Marks the span as failed. Whatever was thrown, this does not throw. */
 export function recordFailure(span: Span, error: unknown): void {

@@ -2,6 +2,7 @@ import { context, propagation, SpanKind } from '@opentelemetry/api';
 import type { CollectorEvent } from '../core/event.ts';
 import type { SendTrace } from '../core/tracing.ts';
 import { AttributeName } from './conventions.ts';
+import { safely } from './failure.ts';
 import { carriedBy, deliveryAttributes, type Operation, spanIn } from './operation.ts';
 import type { Observer } from './subscription.ts';
 import type { Telemetry } from './telemetry.ts';
@@ -28,7 +29,7 @@ export class SendObserver implements Observer<SendTrace> {
       },
       parent: context.active(),
     });
-    if (given === undefined) propagation.inject(operation.context, send.headers);
+    if (given === undefined) safely(() => propagation.inject(operation.context, send.headers));
     return operation;
   }
 

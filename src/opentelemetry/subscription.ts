@@ -1,6 +1,6 @@
 import { tracingChannel } from 'node:diagnostics_channel';
-import { diag } from '@opentelemetry/api';
 import type { TracingChannelName } from '../core/tracing.ts';
+import { safely } from './failure.ts';
 import type { Operation } from './operation.ts';
 
 /** Makes operations out of what a channel tells. */
@@ -70,14 +70,5 @@ export class Subscription<T extends object> {
     this.#channel.start.unsubscribe(this.#started);
     this.#channel.end.unsubscribe(this.#returned);
     this.#channel.asyncEnd.unsubscribe(this.#ended);
-  }
-}
-
-/** What a sampler or a propagator throws must not bring the process down, as what a subscriber throws does. */
-function safely(run: () => void): void {
-  try {
-    run();
-  } catch (error) {
-    diag.error('collector-queue: an operation is not told to OpenTelemetry', error);
   }
 }

@@ -171,7 +171,7 @@ describe('a part of OpenTelemetry that throws', () => {
     return told;
   }
 
-  test('when a span begins costs that span, and is told by diag', async () => {
+  test('when a span begins costs no more than its context, and is told by diag', async () => {
     const { instrumentation, spans } = observed();
     const told = diagnosed();
     propagation.disable();
@@ -180,8 +180,8 @@ describe('a part of OpenTelemetry that throws', () => {
     const event = scene.publisher.publish(7, {}, { headers: { traceparent: 'x' } });
     await scene.clock.turn();
     expect(event.getResult()?.oks()).toEqual([7]);
-    expect(spans().map(({ name }) => name)).toEqual(['process a']);
-    expect(told).toEqual([['collector-queue: an operation is not told to OpenTelemetry', new Error('broken')]]);
+    expect(spans().map(({ name }) => name)).toEqual(['send', 'process a']);
+    expect(told).toEqual([['collector-queue: OpenTelemetry failed', new Error('broken')]]);
     instrumentation.disable();
     expect(isSubscribed()).toBe(false);
     await giveUp(scene);
