@@ -4,7 +4,7 @@ import { checkDuration, checkFunction, checkInteger, checkName, checkOptions } f
 import { type Attempt, Collector, type CollectorOptions, type Context, type Processor } from './collector.ts';
 import { describe, InvalidArgumentError, ProcessorError } from './errors.ts';
 import type { Payload } from './payload.ts';
-import { promiseOf } from './promise-of.ts';
+import { hush, promiseOf } from './promise-of.ts';
 import { failureOf, toResult } from './results.ts';
 
 /** When a batch is complete: as soon as one of these is reached. */
@@ -21,7 +21,7 @@ export interface BatchOptions<V = any> {
    */
   readonly maxBytes?: number | undefined;
   /**
-   * The bytes of a payload; called only where there is a `maxBytes`.
+   * The bytes of a payload, where there is a `maxBytes`; refused without.
    * @default those of its value as JSON
    */
   readonly bytesOf?: ((payload: Payload<V>) => number) | undefined;
@@ -117,14 +117,12 @@ export class BatchCollector<
 const BATCH_OPTIONS: readonly (keyof BatchOptions)[] = ['maxCount', 'maxBytes', 'bytesOf', 'maxWait', 'by'];
 
 function resolveBatch(owner: string, options: unknown): BatchSettings {
-  const {
-    maxCount = 100,
-    maxBytes = Number.POSITIVE_INFINITY,
-    bytesOf = jsonBytes,
-    maxWait = 50,
-    by,
-  } = checkOptions<BatchOptions>(owner, options as BatchOptions, BATCH_OPTIONS);
+  const given = checkOptions<BatchOptions>(owner, options as BatchOptions, BATCH_OPTIONS);
+  const { maxCount = 100, maxBytes = Number.POSITIVE_INFINITY, bytesOf = jsonBytes, maxWait = 50, by } = given;
   checkFunction(`${owner}.bytesOf`, bytesOf);
+  if (given.bytesOf !== undefined && given.maxBytes === undefined) {
+    throw new InvalidArgumentError(`${owner}.bytesOf`, 'given with maxBytes, which counts them', 'given alone');
+  }
   if (by !== undefined) checkFunction(`${owner}.by`, by);
   const isBytes = (bytes: unknown): boolean => typeof bytes === 'number' && bytes >= 0;
   const isText = (key: unknown): boolean => typeof key === 'string';
@@ -147,7 +145,7 @@ function answering<A>(
   return (payload) => {
     const answer = ask(payload);
     if (isAnswer(answer)) return answer;
-    if (answer instanceof Promise) answer.catch(() => undefined);
+    hush(answer);
     throw new InvalidArgumentError(name, expected, describe(answer));
   };
 }
@@ -204,7 +202,7 @@ function resultOfOne(key: string, one: unknown): Result<unknown, unknown> {
   try {
     const promise = promiseOf(one);
     if (promise === undefined) return toResult(one, key);
-    promise.catch(() => undefined);
+    hush(promise);
     return err(new ProcessorError(key, new TypeError('a result of a batch must not be a promise: await it')));
   } catch (thrown) {
     return failureOf(key, thrown);

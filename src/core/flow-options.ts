@@ -2,6 +2,7 @@ import type { RateSettings } from '../policies/rate-limit.ts';
 import { checkDuration, checkFunction, checkInteger, checkName, checkOptions } from './checks.ts';
 import { InvalidArgumentError } from './errors.ts';
 import type { Payload } from './payload.ts';
+import { hush } from './promise-of.ts';
 
 /**
  * How many attempts of a collector may begin in which time.
@@ -96,7 +97,7 @@ function checkedKey(name: string, keyOf: KeyOf | undefined): KeyOf | undefined {
   if (keyOf === undefined) return undefined;
   return (payload) => {
     const key: unknown = keyOf(payload);
-    if (key instanceof Promise) key.catch(() => undefined);
+    hush(key);
     return key === undefined ? undefined : checkName(name, key);
   };
 }

@@ -2,8 +2,8 @@ import { describeThrown } from './errors.ts';
 
 /**
  * What the queue logs with: anything that has pino's face, which is fields first, then a message. An error is in the field
- * `err`, where pino writes it out with its stack. Payloads are never logged. A logger that throws harms nobody; its failure
- * becomes a process warning.
+ * `err`, where pino writes it out with its stack. Payloads are never logged. A logger that throws or rejects harms nobody;
+ * its failure becomes a process warning.
  */
 export interface Logger {
   info(fields: object, message: string): void;
@@ -27,9 +27,10 @@ export function logInfo(logger: Logger, fields: object, message: string): void {
   guarded(() => logger.info(fields, message));
 }
 
-function guarded(log: () => void): void {
+function guarded(log: () => unknown): void {
   try {
-    log();
+    const logged = log();
+    if (logged instanceof Promise) logged.catch((error) => warn('the logger', error));
   } catch (error) {
     warn('the logger', error);
   }

@@ -10,6 +10,7 @@ import type { CollectorEvent } from './event.ts';
 import { checkHeaders, type SendHeaders } from './headers.ts';
 import type { Intake } from './intake.ts';
 import { Payload } from './payload.ts';
+import { hush } from './promise-of.ts';
 
 /** Options of `queue.every`. */
 export interface EveryOptions extends PeriodicOptions {
@@ -91,7 +92,7 @@ export class Schedules {
 
   #publish(name: string, make: () => Payload, headers: SendHeaders | undefined): CollectorEvent | undefined {
     const payload: unknown = make();
-    if (payload instanceof Promise) payload.catch(() => undefined);
+    hush(payload);
     if (!(payload instanceof Payload)) {
       throw new InvalidArgumentError(`every: what "${name}" publishes`, 'a Payload', describe(payload));
     }

@@ -1,6 +1,8 @@
 import { Err, type Result } from 'neverthrow';
 import type { PolicyTask, TaskPolicy } from '../policies/policy.ts';
+import { describe } from './errors.ts';
 import type { Payload } from './payload.ts';
+import { hush } from './promise-of.ts';
 
 /** Told what a policy throws where it has no say. */
 type Report = (task: PolicyTask, error: unknown) => void;
@@ -24,7 +26,9 @@ export class TaskPlan {
     try {
       for (asked of this.#policies) {
         const verdict = asked.before?.(task);
-        if (verdict !== 'park' && !(verdict instanceof Err)) continue;
+        if (verdict === 'run' || verdict === undefined) continue;
+        if (verdict !== 'park' && !(verdict instanceof Err))
+          throw noVerdict('before', "'run', 'park' or an Err", verdict);
         this.#notStarted(task, asked, report);
         this.parkedBy = asked;
         return verdict;
@@ -38,10 +42,14 @@ export class TaskPlan {
 
   /** Whether somebody wants another attempt. Throws what a policy throws. */
   after(task: PolicyTask, result: Result<unknown, unknown>): 'settle' | 'park' {
-    const by = this.#policies.find((policy) => policy.after?.(task, result) === 'park');
-    if (by === undefined) return 'settle';
-    this.parkedBy = by;
-    return 'park';
+    for (const policy of this.#policies) {
+      const verdict = policy.after?.(task, result);
+      if (verdict === 'settle' || verdict === undefined) continue;
+      if (verdict !== 'park') throw noVerdict('after', "'settle' or 'park'", verdict);
+      this.parkedBy = policy;
+      return verdict;
+    }
+    return 'settle';
   }
 
   workEnded(task: PolicyTask, report: Report): void {
@@ -60,13 +68,20 @@ export class TaskPlan {
     this.#tell(task, report, (policy) => policy.notStarted?.(task, by));
   }
 
-  #tell(task: PolicyTask, report: Report, hook: (policy: TaskPolicy) => void): void {
+  #tell(task: PolicyTask, report: Report, hook: (policy: TaskPolicy) => unknown): void {
     for (const policy of this.#policies) {
       try {
-        hook(policy);
+        const told = hook(policy);
+        if (told instanceof Promise) told.catch((error) => report(task, error));
       } catch (error) {
         report(task, error);
       }
     }
   }
+}
+
+/** What is no answer must not count as a yes: it may be the promise of a no. */
+function noVerdict(method: string, expected: string, verdict: unknown): TypeError {
+  hush(verdict);
+  return new TypeError(`${method} of a policy must return ${expected} at once, but it returned ${describe(verdict)}`);
 }

@@ -51,7 +51,9 @@ export type Middleware = (task: PolicyTask, next: Next) => Result<any, any> | Pr
  * the policy that parked it calls `task.resume()`. At most `maxParked` are parked at a time; a task that would be one
  * too many settles as `Err(ParkedFullError)`.
  *
- * The methods but `around` must be quick and synchronous; what they throw settles the task as `Err(ProcessorError)`.
+ * The methods but `around` must be quick and synchronous. What `before` and `after` throw settles the task as
+ * `Err(ProcessorError)`, and so does an answer that is none, such as a promise; what the others throw is told as
+ * `error-internal`.
  *
  * @experimental The shape may still change in a minor release.
  */

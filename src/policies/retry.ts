@@ -1,4 +1,5 @@
 import type { Result } from 'neverthrow';
+import { hush } from '../core/promise-of.ts';
 import { RetryTask } from './control.ts';
 import type { PolicyTask, TaskPolicy } from './policy.ts';
 import type { PolicyServices } from './services.ts';
@@ -78,7 +79,7 @@ export function delayAfter(
   if (attempt >= attempts || propertyOf(reason, 'retryable') === false) return undefined;
   const wanted: unknown = retryIf(reason, attempt);
   if (wanted instanceof Promise) {
-    wanted.catch(() => undefined);
+    hush(wanted);
     throw new TypeError('retryIf must answer at once, but it returned a promise');
   }
   if (!wanted) return undefined;

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { Collector, CollectorQueue, Payload, type QueueOptions, Router } from 'collector-queue';
 import { pino } from 'pino';
 import { describe, expect, test } from 'vitest';
@@ -101,6 +102,18 @@ describe('a logger', () => {
     const scene = await oneCollector(() => 1, {}, { logger, metricsInterval: 10 });
     await scene.clock.advance(10);
     expect(logger.calls).toEqual([[expect.objectContaining({ accepted: 0 }), 'collector queue metrics']]);
+    await giveUp(scene);
+  });
+
+  test('that rejects harms nobody: its failure becomes a warning', async () => {
+    const failing = async (): Promise<void> => {
+      throw new Error('disk full');
+    };
+    const logger = { info: failing, warn: failing, error: failing };
+    const warned = once(process, 'warning') as Promise<Error[]>;
+    const scene = await oneCollector(() => 1, {}, { logger, metricsInterval: 10 });
+    await scene.clock.advance(10);
+    expect((await warned)[0]?.message).toBe('the logger failed: Error: disk full');
     await giveUp(scene);
   });
 

@@ -278,6 +278,36 @@ describe('a policy', () => {
     },
   );
 
+  test.each([
+    ['before', async () => err('no'), "'run', 'park' or an Err at once, but it returned a Promise"],
+    ['before', () => Promise.reject(new Error('nobody listens')), "'run', 'park' or an Err at once"],
+    ['before', () => false, "'run', 'park' or an Err at once, but it returned false"],
+    ['after', () => Promise.reject(new Error('nobody listens')), "'settle' or 'park' at once"],
+    ['after', () => 'retry', "'settle' or 'park' at once, but it returned \"retry\""],
+  ])('that answers from %s with what is no answer lets nothing pass', async (method, answer, told) => {
+    let calls = 0;
+    const { queue, publisher } = await scene([{ [method]: answer } as never], () => ++calls);
+    const error = (await publisher.publish(1).wait()).first()._unsafeUnwrapErr() as ProcessorError;
+    expect(error).toBeInstanceOf(ProcessorError);
+    expect((error.cause as Error).message).toContain(`${method} of a policy must return ${told}`);
+    expect(calls).toBe(method === 'before' ? 0 : 1);
+    await queue.shutDownQueue();
+  });
+
+  test('that rejects where it has no say is reported', async () => {
+    const reported: unknown[] = [];
+    const reject = async (): Promise<void> => {
+      throw new Error('confused');
+    };
+    const { queue, publisher, clock } = await scene([{ settled: reject, workEnded: reject }], () => 1);
+    queue.events.on('error-internal', ({ source, error }) => reported.push(source, error));
+    expect((await publisher.publish(1).wait()).oks()).toEqual([1]);
+    await clock.turn();
+    const both = ['policy of collector "a"', new Error('confused')];
+    expect(reported).toEqual([...both, ...both]);
+    await queue.shutDownQueue();
+  });
+
   test('that throws from forget harms nobody, and is reported', async () => {
     const reported: unknown[] = [];
     const policy: TaskPolicy = {

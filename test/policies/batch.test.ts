@@ -712,6 +712,7 @@ describe('bad input', () => {
     [{ maxWait: -1 }, 'BatchCollector "a": batch.maxWait'],
     [{ maxWait: Number.POSITIVE_INFINITY }, 'BatchCollector "a": batch.maxWait'],
     [{ bytesOf: 5 }, 'BatchCollector "a": batch.bytesOf'],
+    [{ bytesOf: () => 5 }, 'batch.bytesOf must be given with maxBytes'],
     [{ by: 'key' }, 'BatchCollector "a": batch.by'],
   ])('batch: %j is refused', (batch, name) => {
     const error = thrownBy(() => new BatchCollector('a', () => undefined, { batch: batch as BatchOptions }));
