@@ -1,5 +1,4 @@
 import type { Result } from 'neverthrow';
-import { hush } from '../core/promise-of.ts';
 import { RetryTask } from './control.ts';
 import type { PolicyTask, TaskPolicy } from './policy.ts';
 import type { PolicyServices } from './services.ts';
@@ -79,7 +78,7 @@ export function delayAfter(
   if (attempt >= attempts || propertyOf(reason, 'retryable') === false) return undefined;
   const wanted: unknown = retryIf(reason, attempt);
   if (wanted instanceof Promise) {
-    hush(wanted);
+    wanted.catch(() => undefined);
     throw new TypeError('retryIf must answer at once, but it returned a promise');
   }
   if (!wanted) return undefined;
