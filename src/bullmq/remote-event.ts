@@ -2,17 +2,21 @@ import { randomUUID } from 'node:crypto';
 import { err, type Result } from 'neverthrow';
 import { onAbort } from '../core/abort-hub.ts';
 import { checkOptions, checkSignal, checkTimer } from '../core/checks.ts';
-import { CancelledError, InvalidArgumentError, QueueClosedError, WaitTimeoutError } from '../core/errors.ts';
+import { CancelledError, InvalidArgumentError, QueueClosedError } from '../core/errors.ts';
 import type { CollectorEvent, EventStatus, WaitOptions } from '../core/event.ts';
 import { type AnyResultOf, type Outcomes, ResultList } from '../core/results.ts';
 import type { Clock } from '../schedule/clock.ts';
+import type { Timers } from '../schedule/timers.ts';
 import type { JobPart } from './job-part.ts';
+import { Wait } from './wait.ts';
 
 /** What an event needs of the run that it was sent by. */
 export interface RemoteHost {
   /** Nobody hears of results any more. */
   readonly isClosed: boolean;
   readonly clock: Clock;
+  /** Of the limits of waits. */
+  readonly timers: Timers;
   /** The limit of a wait that has none. */
   readonly waitTimeout: number;
   /** Somebody waits for this part. */
@@ -43,10 +47,8 @@ export class RemoteEvent implements CollectorEvent {
   due: number | undefined = undefined;
   readonly #host: RemoteHost;
   #list: ResultList | undefined = undefined;
-  /** How many wait. */
-  #waiting = 0;
-  /** Told of each result. As a rule there is one. */
-  #listeners: readonly (() => void)[] = [];
+  /** As a rule there is one. */
+  #waits: readonly Wait<unknown>[] = [];
   #log: LogEntry[] | undefined = undefined;
 
   constructor(host: RemoteHost, reply: boolean) {
@@ -128,7 +130,14 @@ export class RemoteEvent implements CollectorEvent {
 
   /** The parts are known only now, and somebody may wait already. */
   partsAdded(): void {
-    if (this.#waiting > 0) this.#watchAll();
+    if (this.#waits.length > 0) this.#watchAll();
+  }
+
+  waitEnded(wait: Wait<unknown>): void {
+    this.#waits = this.#waits.filter((one) => one !== wait);
+    this.#host.timers.cancel(wait);
+    wait.detach?.();
+    if (this.#waits.length === 0 && this.#list === undefined) this.#unwatchAll();
   }
 
   #settle(list: ResultList): void {
@@ -139,43 +148,23 @@ export class RemoteEvent implements CollectorEvent {
   }
 
   #tell(): void {
-    for (const listener of this.#listeners) listener();
+    for (const wait of this.#waits) wait.look();
   }
 
   /** Waits until there is something, within limits; leaves neither a timer nor a listener behind. */
   #until<T>(find: () => T | undefined, timeout: number, signal: AbortSignal | undefined): Promise<T> {
-    const { clock, isClosed } = this.#host;
+    const { clock, timers, isClosed } = this.#host;
     if (isClosed) this.abandon(new QueueClosedError('the queue was shut down; the payload is left to Redis'));
     const found = find();
     if (found !== undefined) return Promise.resolve(found);
     if (signal?.aborted === true) return Promise.reject(signal.reason);
     if (!this.reply) return Promise.reject(noReply());
-    this.#waiting++;
+    const wait = new Wait(this, find, timeout);
+    this.#waits = [...this.#waits, wait];
     this.#watchAll();
-    return new Promise((resolve, reject) => {
-      const end = (): void => {
-        this.#listeners = this.#listeners.filter((one) => one !== listen);
-        timer.cancel();
-        detach?.();
-        if (--this.#waiting === 0 && this.#list === undefined) this.#unwatchAll();
-      };
-      const fail = (reason: unknown): void => {
-        end();
-        reject(reason);
-      };
-      const timer = clock.setTimer(
-        () => fail(new WaitTimeoutError(`the event did not settle within ${timeout} ms`)),
-        timeout,
-      );
-      const detach = signal === undefined ? undefined : onAbort(signal, () => fail(signal.reason));
-      const listen = (): void => {
-        const result = find();
-        if (result === undefined) return;
-        end();
-        resolve(result);
-      };
-      this.#listeners = [...this.#listeners, listen];
-    });
+    timers.set(wait, clock.now() + timeout);
+    if (signal !== undefined) wait.detach = onAbort(signal, () => wait.giveUp(signal.reason));
+    return wait.promise;
   }
 
   #unwatchAll(): void {

@@ -6,6 +6,7 @@ import type { ShutdownSettings } from '../core/shutdown-options.ts';
 import { QueueEventName } from '../queue-events/names.ts';
 import type { QueueEventSource } from '../queue-events/queue-events.ts';
 import { settlesWithin } from '../schedule/time-limit.ts';
+import { Timers } from '../schedule/timers.ts';
 import { AwaitedParts } from './awaited-parts.ts';
 import { Connections } from './connections.ts';
 import { Crew } from './crew.ts';
@@ -40,6 +41,7 @@ const CLOSING = 1_000;
 /** One run of a queue, from `initQueue` to its shutdown: the connections, the sending side, the workers. */
 export class RemoteRun implements RemoteHost, OutboxObserver {
   readonly clock: RemoteHost['clock'];
+  readonly timers: Timers;
   readonly waitTimeout: number;
   readonly tally: Tally = new Tally();
   readonly startedAt: number;
@@ -65,6 +67,7 @@ export class RemoteRun implements RemoteHost, OutboxObserver {
     this.#parts = parts;
     this.#library = library;
     this.clock = settings.clock;
+    this.timers = new Timers(settings.clock);
     this.waitTimeout = settings.waitTimeout;
     this.startedAt = settings.clock.now();
     this.#routes = new Routes(settings.router);
