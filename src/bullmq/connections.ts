@@ -5,7 +5,7 @@ import { isInstance } from './connection-options.ts';
 import { BrokerUnavailableError } from './errors.ts';
 import type { IORedis } from './library.ts';
 import type { Connection } from './options.ts';
-import { lettingGo, type RedisMaker } from './redis-client.ts';
+import { type RedisMaker, redisMaker } from './redis-client.ts';
 import type { BullMQQueueSettings } from './settings.ts';
 
 /** How long a socket may take to close by itself; behind a server that was stopped it never does. Milliseconds. */
@@ -35,7 +35,7 @@ export class Connections {
   readonly #open: Redis[] = [];
 
   constructor(library: IORedis, settings: Settings, report: (error: Error) => void) {
-    this.#make = lettingGo(library);
+    this.#make = redisMaker(library);
     this.#settings = settings;
     this.#report = report;
     this.template = new this.#make({
