@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import { err } from 'neverthrow';
 import { asError, describeThrown, QueueFullError } from '../core/errors.ts';
-import { settlesWithin } from '../schedule/time-limit.ts';
+import type { Timer } from '../schedule/clock.ts';
 import { isAway } from './connections.ts';
 import { BrokerRefusedError, BrokerUnavailableError } from './errors.ts';
 import type { JobPart } from './job-part.ts';
@@ -19,6 +19,14 @@ const FLIGHTS = 8;
 
 /** Jobs on their way beyond which {@link Outbox.ready} waits. */
 const MANY = 10_000;
+
+/** A batch under way. */
+interface Flight {
+  readonly lane: Lane;
+  readonly batch: readonly JobPart[];
+  /** When Redis should have answered, on the queue's clock. */
+  readonly deadline: number;
+}
 
 /** Told what becomes of jobs. */
 export interface OutboxObserver {
@@ -44,6 +52,10 @@ export class Outbox {
   readonly #observer: OutboxObserver;
   readonly #lanes: Set<Lane> = new Set();
   readonly #readyWaiters: Set<() => void> = new Set();
+  /** The oldest first. An array, since what was in a set of many comings and goings outlives two collections by V8. */
+  readonly #underWay: Flight[] = [];
+  /** Fires no later than the first of them is due; one for very many, which are answered long before. */
+  #watchdog: Timer | undefined;
   /** Jobs that Redis has not acknowledged. */
   #held = 0;
   #closed = false;
@@ -144,35 +156,67 @@ export class Outbox {
   }
 
   async #fly(lane: Lane, batch: readonly JobPart[]): Promise<void> {
+    const { clock, sendTimeout } = this.#settings;
+    const flight: Flight = { lane, batch, deadline: clock.now() + sendTimeout };
     lane.flights++;
-    try {
-      const answers = await this.#answered(lane.add(batch));
-      for (const [at, part] of batch.entries()) {
-        const answer = answers[at] as PromiseSettledResult<unknown>;
-        if (answer.status === 'fulfilled') this.#sent(part);
-        else if (isAway(answer.reason)) this.#away(part, answer.reason);
-        else this.#fail(part, refused(answer.reason));
-      }
-    } catch (error) {
-      for (const part of batch) this.#away(part, error);
-    } finally {
-      lane.flights--;
-      if (lane.flights === 0) lane.waiting.unshift(...lane.returned.splice(0));
-      this.#schedule(lane);
-    }
+    this.#underWay.push(flight);
+    if (this.#watchdog === undefined) this.#watch(sendTimeout);
+    const answers = await lane.add(batch);
+    if (this.#end(flight)) this.#landed(flight, answers);
   }
 
-  /** Rejects if Redis is silent for too long; then its connection is made anew. */
-  async #answered<T>(added: Promise<T>): Promise<T> {
-    const { clock, sendTimeout } = this.#settings;
-    if (await settlesWithin(added, clock, sendTimeout)) return added;
+  #landed({ lane, batch }: Flight, answers: readonly PromiseSettledResult<unknown>[]): void {
+    for (const [at, part] of batch.entries()) {
+      const answer = answers[at] as PromiseSettledResult<unknown>;
+      if (answer.status === 'fulfilled') this.#sent(part);
+      else if (isAway(answer.reason)) this.#away(part, answer.reason);
+      else this.#fail(part, refused(answer.reason));
+    }
+    this.#arrived(lane);
+  }
+
+  #arrived(lane: Lane): void {
+    lane.flights--;
+    if (lane.flights === 0) lane.waiting.unshift(...lane.returned.splice(0));
+    this.#schedule(lane);
+  }
+
+  /** False if it had ended: then nobody cares any more for what becomes of it. */
+  #end(flight: Flight): boolean {
+    const at = this.#underWay.indexOf(flight);
+    if (at === -1) return false;
+    this.#underWay.splice(at, 1);
+    return true;
+  }
+
+  #watch(delay: number): void {
+    const { clock } = this.#settings;
+    this.#watchdog = clock.setTimer(
+      () => {
+        this.#watchdog = undefined;
+        const now = clock.now();
+        for (const flight of this.#underWay.filter(({ deadline }) => deadline <= now)) this.#giveUp(flight);
+        const [oldest] = this.#underWay;
+        if (oldest !== undefined) this.#watch(oldest.deadline - now);
+      },
+      delay,
+      true,
+    );
+  }
+
+  /** Redis is silent for too long: its connection is made anew. */
+  #giveUp(flight: Flight): void {
+    if (!this.#end(flight)) return;
     if (!this.#silent && this.#redis.status === 'ready') {
       this.#silent = true;
       this.#redis.disconnect(true);
     }
-    throw new BrokerUnavailableError(
+    const { sendTimeout } = this.#settings;
+    const error = new BrokerUnavailableError(
       `Redis did not answer within ${sendTimeout} ms (sendTimeout); it may have accepted the payload`,
     );
+    for (const part of flight.batch) this.#away(part, error);
+    this.#arrived(flight.lane);
   }
 
   /** It waits before those that came later, or fails. */

@@ -48,7 +48,7 @@ export class RemoteEvent implements CollectorEvent {
   readonly #host: RemoteHost;
   #list: ResultList | undefined = undefined;
   /** As a rule there is one. */
-  #waits: readonly Wait<unknown>[] = [];
+  #waits: Wait<unknown>[] = [];
   #log: LogEntry[] | undefined = undefined;
 
   constructor(host: RemoteHost, reply: boolean) {
@@ -133,11 +133,9 @@ export class RemoteEvent implements CollectorEvent {
     if (this.#waits.length > 0) this.#watchAll();
   }
 
-  waitEnded(wait: Wait<unknown>): void {
-    this.#waits = this.#waits.filter((one) => one !== wait);
-    this.#host.timers.cancel(wait);
-    wait.detach?.();
-    if (this.#waits.length === 0 && this.#list === undefined) this.#unwatchAll();
+  gaveUp(wait: Wait<unknown>): void {
+    this.#waits.splice(this.#waits.indexOf(wait), 1);
+    this.#forget(wait);
   }
 
   #settle(list: ResultList): void {
@@ -148,7 +146,11 @@ export class RemoteEvent implements CollectorEvent {
   }
 
   #tell(): void {
-    for (const wait of this.#waits) wait.look();
+    const over: Wait<unknown>[] = [];
+    const still: Wait<unknown>[] = [];
+    for (const wait of this.#waits) (wait.look() ? over : still).push(wait);
+    this.#waits = still;
+    for (const wait of over) this.#forget(wait);
   }
 
   /** Waits until there is something, within limits; leaves neither a timer nor a listener behind. */
@@ -160,11 +162,18 @@ export class RemoteEvent implements CollectorEvent {
     if (signal?.aborted === true) return Promise.reject(signal.reason);
     if (!this.reply) return Promise.reject(noReply());
     const wait = new Wait(this, find, timeout);
-    this.#waits = [...this.#waits, wait];
+    this.#waits.push(wait);
     this.#watchAll();
     timers.set(wait, clock.now() + timeout);
     if (signal !== undefined) wait.detach = onAbort(signal, () => wait.giveUp(signal.reason));
     return wait.promise;
+  }
+
+  /** Nothing is left of a wait that is over. */
+  #forget(wait: Wait<unknown>): void {
+    this.#host.timers.cancel(wait);
+    wait.detach?.();
+    if (this.#waits.length === 0 && this.#list === undefined) this.#unwatchAll();
   }
 
   #unwatchAll(): void {

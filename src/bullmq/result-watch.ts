@@ -149,11 +149,11 @@ export class ResultWatch {
   #readNews(events: QueueEvents): void {
     const backend = events.getBackend();
     const readEvents = backend.readEvents.bind(backend);
-    backend.readEvents = async (id, timeout) => {
-      const read = await readEvents(id, timeout);
-      if (read?.[0] !== undefined) read[0][1] = this.#newsIn(read[0][1]);
-      return read;
-    };
+    backend.readEvents = (id, timeout) =>
+      readEvents(id, timeout).then((read) => {
+        if (read?.[0] !== undefined) read[0][1] = this.#newsIn(read[0][1]);
+        return read;
+      });
   }
 
   /** The last one tells how far the stream was read, and stays in any case. */

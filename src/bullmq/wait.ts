@@ -3,8 +3,8 @@ import { Alarm } from '../schedule/alarm.ts';
 
 /** What is waited for. */
 interface Awaited {
-  /** The wait is over, whatever has come of it: nothing is to be left behind. */
-  waitEnded(wait: Wait<unknown>): void;
+  /** It waits no more, in vain: nothing is to be left behind. */
+  gaveUp(wait: Wait<unknown>): void;
 }
 
 /** Somebody waits for something of an event, until it is there, its time limit, or a signal. The alarm is that of its limit. */
@@ -33,16 +33,16 @@ export class Wait<T> extends Alarm {
     });
   }
 
-  /** Something has come of the event. */
-  look(): void {
+  /** Something has come of the event. Whether it was this, so that the wait is over. */
+  look(): boolean {
     const found = this.#find();
-    if (found === undefined) return;
-    this.#of.waitEnded(this);
+    if (found === undefined) return false;
     this.#resolve?.(found);
+    return true;
   }
 
   giveUp(reason: unknown): void {
-    this.#of.waitEnded(this);
+    this.#of.gaveUp(this);
     this.#reject?.(reason);
   }
 

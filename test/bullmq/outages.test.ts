@@ -121,6 +121,34 @@ describe('while Redis is not there', () => {
     expect(seen).toEqual(Array.from({ length: 181 }, (_, at) => at));
   });
 
+  test('sends that wait keep their order, though some that left beside them have arrived', async () => {
+    const redis = await redisForTest({ aof: true });
+    const shared = { connection: redis.url, prefix: ownPrefix() };
+    const queue = await started([echo()], {
+      ...shared,
+      role: 'publisher',
+      sendTimeout: 300,
+      whenAway: { queue: 1_000 },
+    });
+    const publisher = queue.getPublisher();
+    const sent = Array.from({ length: 400 }, (_, at) => at);
+    publisher.sendMany(sent.map((value) => new Payload(value)));
+    await until(() => queue.getMetrics().accepted > 0);
+    redis.pause();
+    await passed(450);
+    await redis.kill();
+    await redis.restart();
+    await until(() => queue.getMetrics().accepted === sent.length);
+    const seen: unknown[] = [];
+    await started([new Collector('a', ({ value }) => void seen.push(value))], {
+      ...shared,
+      role: 'worker',
+      concurrency: 1,
+    });
+    await until(() => seen.length === sent.length);
+    expect(seen).toEqual(sent);
+  });
+
   test.each(['both', 'publisher', 'worker'] as const)('a shutdown ends within its time (%s)', async (role) => {
     const redis = await redisForTest();
     const prefix = ownPrefix();
@@ -158,6 +186,26 @@ describe('while Redis is stopped (SIGSTOP)', () => {
     redis.resume();
     await publisher.ready();
     expect((await publisher.publish(3).wait()).oks()).toEqual([3]);
+  });
+
+  test('each send fails within its own limit, one after the other, and each time that it happens', async () => {
+    const redis = await redisForTest();
+    const queue = await started([echo()], { connection: redis.url, sendTimeout: 400 });
+    const publisher = queue.getPublisher();
+    for (const round of [1, 2]) {
+      await publisher.ready();
+      expect((await publisher.publish(`${round}, before`).wait()).isOk()).toBe(true);
+      redis.pause();
+      const before = performance.now();
+      const first = publisher.publish('first').wait();
+      await passed(200);
+      const second = publisher.publish('second').wait();
+      expect((await first).errs()[0]).toBeInstanceOf(BrokerUnavailableError);
+      expect(performance.now() - before).toBeGreaterThanOrEqual(395);
+      expect((await second).errs()[0]).toBeInstanceOf(BrokerUnavailableError);
+      expect(performance.now() - before).toBeLessThan(3_000);
+      redis.resume();
+    }
   });
 
   test('a send that may wait is done once, however often it was tried', async () => {

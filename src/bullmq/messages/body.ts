@@ -16,18 +16,22 @@ import { parseJson, type Serializer } from './serializer.ts';
 /** A head may hold values of users, as the causes of errors, some levels down. */
 const MOST_HEAD_LEVELS = MOST_LEVELS + 100;
 
-export function writeBody(head: object, value: string | undefined): string {
-  const line = JSON.stringify(head);
+/** @param head - an object, or the line for it */
+export function writeBody(head: object | string, value: string | undefined): string {
+  const line = typeof head === 'string' ? head : JSON.stringify(head);
   return value === undefined ? line : `${line}\n${value}`;
 }
 
-/** The head, in which nothing is checked yet but that it is JSON, and the text of the value. */
-export function readBody(body: string): { readonly head: unknown; readonly text: string | undefined } {
+/** The line of the head, in which nothing is checked yet, and the text of the value. */
+export function readBody(body: string): { readonly line: string; readonly text: string | undefined } {
   const end = body.indexOf('\n');
-  return {
-    head: parseJson(end === -1 ? body : body.slice(0, end), MOST_HEAD_LEVELS),
-    text: end === -1 ? undefined : body.slice(end + 1),
-  };
+  if (end === -1) return { line: body, text: undefined };
+  return { line: body.slice(0, end), text: body.slice(end + 1) };
+}
+
+/** @throws SyntaxError for what {@link parseJson} does not take */
+export function readHead(line: string): unknown {
+  return parseJson(line, MOST_HEAD_LEVELS);
 }
 
 /** The text of a value; undefined for undefined. @throws {@link InvalidArgumentError} if it cannot be carried. */

@@ -2,7 +2,7 @@ import type { Result } from 'neverthrow';
 import { Delivery } from '../../core/delivery.ts';
 import type { PayloadOptions } from '../../core/payload.ts';
 import type { Expiry } from '../../policies/expiry.ts';
-import { deserialized, readBody, reading, writeBody } from './body.ts';
+import { deserialized, readBody, readHead, reading, writeBody } from './body.ts';
 import type { RejectedMessageError } from './errors.ts';
 import {
   Fields,
@@ -95,8 +95,8 @@ export function writeJob(head: JobHead, value: string | undefined): string {
  */
 export function readJob(body: string, serializer: Serializer): Result<JobMessage, RejectedMessageError> {
   return reading(() => {
-    const { head, text } = readBody(body);
-    return readHead(new Fields('the job', head).only(FIELDS), () => deserialized(serializer, text));
+    const { line, text } = readBody(body);
+    return readFields(new Fields('the job', readHead(line)).only(FIELDS), () => deserialized(serializer, text));
   });
 }
 
@@ -117,7 +117,7 @@ export function expiresAt({ expiresAt, sentAt }: JobMessage, expiry: Expiry | un
   return 'ttl' in expiry ? sentAt + expiry.ttl : expiry.expiresAt;
 }
 
-function readHead(fields: Fields, value: () => unknown): JobMessage {
+function readFields(fields: Fields, value: () => unknown): JobMessage {
   const key = fields.get('key', isName);
   const said = fields.optional('delivery', isDelivery);
   const delivery = said ?? Delivery.KEY;

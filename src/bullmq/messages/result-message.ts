@@ -1,6 +1,6 @@
 import { err, ok, type Result } from 'neverthrow';
 import { describeThrown, InvalidArgumentError } from '../../core/errors.ts';
-import { deserialized, readBody, reading, serialized, writeBody } from './body.ts';
+import { deserialized, readBody, readHead, reading, serialized, writeBody } from './body.ts';
 import { errorFromJson, errorToJson, isError } from './error-message.ts';
 import { UnsendableResultError } from './errors.ts';
 import { Fields, isAnything, isBoolean, malformed } from './fields.ts';
@@ -8,6 +8,12 @@ import type { Serializer } from './serializer.ts';
 
 /** The most bytes of a result: 1 MiB. */
 export const RESULT_LIMIT = 1_048_576;
+
+/** The head of most results, as it is written. */
+const OK_HEAD = '{"ok":true}';
+
+/** No character of a string has more bytes in UTF-8. */
+const MOST_BYTES = 3;
 
 export interface WriteResultOptions {
   /** Whether the stacks of errors are sent, too. @default false */
@@ -37,6 +43,7 @@ export function writeResult(
   const { stackTraces = false, limit = RESULT_LIMIT } = options;
   try {
     const body = bodyOf(result, serializer, stackTraces);
+    if (body.length * MOST_BYTES <= limit) return { body };
     const bytes = Buffer.byteLength(body);
     return bytes <= limit ? { body } : unsendable(result, `it takes ${bytes} bytes, and ${limit} are allowed`, {});
   } catch (thrown) {
@@ -51,9 +58,10 @@ export function writeResult(
  * as {@link RemoteError}s. Never throws.
  */
 export function readResult(body: string, serializer: Serializer): Result<unknown, unknown> {
-  return reading(() => {
-    const { head, text } = readBody(body);
-    const fields = new Fields('the result', head).only(['ok', 'error']);
+  return reading((): Result<unknown, unknown> => {
+    const { line, text } = readBody(body);
+    if (line === OK_HEAD) return ok(deserialized(serializer, text));
+    const fields = new Fields('the result', readHead(line)).only(['ok', 'error']);
     const isOk = fields.get('ok', isBoolean);
     if (!fields.has('error')) {
       const value = deserialized(serializer, text);
@@ -61,11 +69,11 @@ export function readResult(body: string, serializer: Serializer): Result<unknown
     }
     if (isOk || text !== undefined) throw malformed('the result is an error, and something else');
     return err(errorFromJson(fields.get('error', isAnything)));
-  }).andThen((result): Result<unknown, unknown> => result);
+  }).andThen((result) => result);
 }
 
 function bodyOf(result: Result<unknown, unknown>, serializer: Serializer, stackTraces: boolean): string {
-  if (result.isOk()) return writeBody({ ok: true }, serialized(serializer, result.value));
+  if (result.isOk()) return writeBody(OK_HEAD, serialized(serializer, result.value));
   const { error } = result;
   if (isError(error)) return writeBody({ ok: false, error: errorToJson(error, stackTraces) }, undefined);
   return writeBody({ ok: false }, serialized(serializer, error));
