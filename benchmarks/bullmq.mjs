@@ -3,8 +3,7 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { concurrency, isOurs, startPublisher } from './contestants-bullmq.mjs';
-import { collectGarbage, scaled } from './loads.mjs';
+import { concurrency } from './contestants-bullmq.mjs';
 import { count, figure } from './wording.mjs';
 
 const ours = 'collector-queue, send';
@@ -16,9 +15,11 @@ const finished = 'by hand, add and waitUntilFinished';
 
 const total = 20_000;
 const warmUp = 10_000;
+/** In which each contestant does its share of what is measured: long enough that its caches are warm for most of it. */
+const turns = 10;
 const fanOuts = [1, 3, 10];
 const windows = [1, 100, 1_000];
-const valueBytes = 200;
+const most = 15;
 
 /** By what is done with a window of sends before the next one. */
 const loads = {
@@ -42,36 +43,40 @@ const loads = {
   },
 };
 
-const idOf = (load, variant, contestant) => `${load}/${variant}/${contestant}`;
+/** Whose time over whose is told, and how much more it may be. */
+const comparisons = [
+  { one: ours, other: add, what: '`send` over `add`', must: most },
+  { one: ours, other: finished, what: '`send` over `add` and `waitUntilFinished`', must: most },
+  { one: oursMany, other: bulk, what: '`sendMany` over `addBulk`' },
+  { one: oursSigned, other: ours, what: '`send`, signed over not signed' },
+];
+
+/** Of the jobs that are measured, by how long one takes. */
+const shareOf = (load, variant) => (load === 'sent' ? 5 : load === 'awaited' && variant === 1 ? 1 / 5 : 1);
+
+const idOf = (load, variant) => `${load}/${variant}`;
 
 export default {
   name: 'bullmq',
   question: 'What does this library cost on top of BullMQ?',
   method:
-    `Values of ${valueBytes} bytes; a process that sends, another one that works with a concurrency of ${concurrency} for each ` +
+    `Values of 200 bytes; a process that sends, another one that works with a concurrency of ${concurrency} for each ` +
     'collector and returns a number at once, and a redis-server that writes nothing to disk. By hand: one `Queue` and `Worker` ' +
     'for each collector; the results come by one listener of `QueueEvents` and a map, or by `waitUntilFinished`. All keep ' +
     'finished jobs alike. Sends are in windows of 1,000, each acknowledged before the next begins; where results are awaited, a ' +
-    `window is all that is under way. ${count(warmUp)} jobs warm up, ${count(total)} are measured (a fifth of both where one is ` +
-    'awaited at a time). CPU time is that of the two processes per job, without Redis.',
+    `window is all that is under way. ${count(warmUp)} jobs warm up, ${count(total)} are measured (five times as ` +
+    'many where they are only sent, a fifth where one is awaited at a time). ' +
+    `All contestants of a column are there at once and take turns, ${turns} each, so that a machine that ` +
+    'gets slower does so for all. CPU time is that of the two processes per job, without Redis.',
   peers: ['bullmq', 'ioredis'],
 
   cases: Object.entries(loads).flatMap(([load, { variants, competing }]) =>
-    variants.flatMap((variant) =>
-      competing.map((contestant) => ({
-        id: idOf(load, variant, contestant),
-        ours: isOurs(contestant),
-        load,
-        variant,
-        contestant,
-      })),
-    ),
+    variants.map((variant) => ({ id: idOf(load, variant), ours: true, load, variant, competing })),
   ),
 
   measure,
 
   report(median) {
-    const of = (load, variant, contestant, metric) => median(idOf(load, variant, contestant), metric);
     const tableOf = (load, what, metric) => {
       const { title, variants, competing, label } = loads[load];
       return {
@@ -79,7 +84,7 @@ export default {
         columns: ['', ...variants.map((variant) => label(variant) || what)],
         rows: competing.map((contestant) => [
           contestant,
-          ...variants.map((variant) => figure(of(load, variant, contestant, metric))),
+          ...variants.map((variant) => figure(median(idOf(load, variant), `${contestant}: ${metric}`))),
         ]),
       };
     };
@@ -89,122 +94,103 @@ export default {
         tableOf(load, 'µs of CPU per job', 'cpuUs'),
         tableOf(load, 'µs of CPU per job in Redis', 'redisUs'),
       ]),
-      checks: checksOf(of),
+      checks: checksOf(median),
     };
   },
 };
 
-function checksOf(of) {
-  const overhead = (what, load, variant, [contestant, against], must) => ({
-    what,
-    reached: 100 * (of(load, variant, against, 'jobsPerS') / of(load, variant, contestant, 'jobsPerS') - 1),
-    unit: '%',
-    bound: 'at most',
-    must,
-  });
-  return [
-    overhead('sent: time of `send` over that of `add`', 'sent', 1, [ours, add], 15),
-    overhead('sent: time of `sendMany` over that of `addBulk`', 'sent', 1, [oursMany, bulk]),
-    overhead('sent: time that signing adds', 'sent', 1, [oursSigned, ours]),
-    ...fanOuts.flatMap((fanOut) => {
-      const to = fanOut === 1 ? '1 collector' : `${fanOut} collectors`;
-      return [
-        overhead(`sent and worked on, ${to}: time over that by hand with \`add\``, 'worked', fanOut, [ours, add], 15),
-        overhead(`sent and worked on, ${to}: \`sendMany\` over \`addBulk\``, 'worked', fanOut, [oursMany, bulk]),
-      ];
-    }),
-    overhead('sent and worked on: time that signing adds', 'worked', 1, [oursSigned, ours]),
-    ...windows.flatMap((window) => [
-      overhead(`awaited, ${count(window)} at a time: time over that by hand`, 'awaited', window, [ours, add], 15),
-      overhead(
-        `awaited, ${count(window)} at a time: time over \`waitUntilFinished\``,
-        'awaited',
-        window,
-        [ours, finished],
-        15,
-      ),
-    ]),
-    overhead('awaited, 1,000 at a time: `sendMany` over `addBulk`', 'awaited', 1_000, [oursMany, bulk]),
-    overhead('awaited, 1,000 at a time: time that signing adds', 'awaited', 1_000, [oursSigned, ours]),
-  ];
+function checksOf(median) {
+  return Object.entries(loads).flatMap(([load, { variants, label }]) =>
+    variants.flatMap((variant) =>
+      comparisons.map(({ one, other, what, must }) => ({
+        what: [load, label(variant), `time of ${what}`].filter(Boolean).join(', '),
+        reached: 100 * (median(idOf(load, variant), timeOver(one, other)) - 1),
+        unit: '%',
+        bound: 'at most',
+        must,
+      })),
+    ),
+  );
 }
 
-async function measure({ load, variant, contestant }, scale) {
+const timeOver = (one, other) => `time of ${one} / ${other}`;
+
+async function measure({ load, variant, competing }, scale) {
   const keys = Array.from({ length: load === 'worked' ? variant : 1 }, (_, at) => `collector-${at}`);
+  const contestants = await Promise.all(competing.map((contestant) => started(contestant, load, keys)));
+  const share = shareOf(load, variant);
+  const ask = { window: load === 'awaited' ? variant : 1_000, awaited: load === 'awaited' };
+  const valuesIn = (jobs) => Math.max(1, Math.round((share * jobs) / keys.length));
+
+  for (const { run } of contestants) await run({ ...ask, send: valuesIn(warmUp) });
+  const before = await Promise.all(contestants.map(({ used }) => used()));
+  const seconds = competing.map(() => 0);
+  for (let turn = 0; turn < turns; turn++) {
+    for (const at of rotated(competing.keys(), turn)) {
+      seconds[at] += await contestants[at].run({ ...ask, send: valuesIn((scale * total) / turns) });
+    }
+  }
+  const after = await Promise.all(contestants.map(({ used }) => used()));
+  for (const { stop } of contestants) stop();
+
+  const jobs = turns * valuesIn((scale * total) / turns) * keys.length;
+  const metrics = {};
+  for (const [at, contestant] of competing.entries()) {
+    metrics[`${contestant}: jobsPerS`] = jobs / seconds[at];
+    metrics[`${contestant}: cpuUs`] = (after[at].own - before[at].own) / jobs;
+    metrics[`${contestant}: redisUs`] = (after[at].redis - before[at].redis) / jobs;
+  }
+  for (const { one, other } of comparisons) {
+    const [first, second] = [seconds[competing.indexOf(one)], seconds[competing.indexOf(other)]];
+    if (first !== undefined && second !== undefined) metrics[timeOver(one, other)] = first / second;
+  }
+  return metrics;
+}
+
+/** So that nobody always comes after the same. */
+function rotated(all, by) {
+  const list = [...all];
+  const first = by % list.length;
+  return [...list.slice(first), ...list.slice(0, first)];
+}
+
+/** A contestant's own processes: Redis, one that sends, and one that works if somebody does. */
+async function started(contestant, load, keys) {
   const redis = forked('started-redis-process.mjs', [], ['--import', 'tsx']);
   const { url } = await told(redis);
-  const worker = load === 'sent' ? undefined : await startedWorker(contestant, url, keys);
-  const publisher = await startPublisher(contestant, url, keys);
-  const run = runner(load, variant, publisher, worker, keys.length);
-
-  const share = load === 'awaited' && variant === 1 ? 1 / 5 : 1;
-  await run(share * warmUp);
-  await collectGarbage();
-  const jobs = Math.round(scaled(share * total, scale) / keys.length) * keys.length;
-  const before = { worker: worker?.cpuUs() ?? 0, redis: await redisCpuUs(redis) };
-  const own = process.cpuUsage();
-  const start = performance.now();
-  await run(jobs);
-  const seconds = (performance.now() - start) / 1_000;
-  const { user, system } = process.cpuUsage(own);
-  const redisUs = (await redisCpuUs(redis)) - before.redis;
-  // Neither side is closed: it ends with the process.
-  worker?.stop();
-  redis.disconnect();
-  setImmediate(() => setTimeout(() => process.exit(), 200));
+  const args = [contestant, url, keys.join(',')];
+  const worker = load === 'sent' ? undefined : forked('worker-bullmq-process.mjs', args);
+  if (worker !== undefined) await told(worker);
+  const publisher = forked('publisher-bullmq-process.mjs', args);
+  await told(publisher);
+  const cpuUs = { worker: 0, publisher: 0 };
   return {
-    jobsPerS: jobs / seconds,
-    cpuUs: (user + system + (worker?.cpuUs() ?? 0) - before.worker) / jobs,
-    redisUs: redisUs / jobs,
-  };
-}
-
-/** Puts so many jobs through, counted over all collectors. */
-function runner(load, variant, publisher, worker, collectors) {
-  let sent = 0;
-  const window = load === 'awaited' ? variant : 1_000;
-  return async (jobs) => {
-    for (let left = Math.round(jobs / collectors); left > 0; ) {
-      const values = valuesFrom(sent, Math.min(window, left));
-      if (load === 'awaited') check(values, await publisher.askAll(values));
-      else await publisher.sendAll(values);
-      sent += values.length;
-      left -= values.length;
-    }
-    await worker?.until(sent * collectors);
-  };
-}
-
-function valuesFrom(first, length) {
-  return Array.from({ length }, (_, at) => ({ id: first + at, text: 'x'.repeat(valueBytes - 20) }));
-}
-
-function check(values, results) {
-  for (const [at, { id }] of values.entries()) {
-    if (results[at] !== id && results[at] !== String(id)) throw new Error(`the result of ${id} is ${results[at]}`);
-  }
-}
-
-async function startedWorker(contestant, url, keys) {
-  const worker = forked('worker-bullmq-process.mjs', [contestant, url, keys.join(',')]);
-  await told(worker);
-  let cpuUs = 0;
-  return {
-    /** As of the last `until`. */
-    cpuUs: () => cpuUs,
-    async until(jobs) {
-      worker.send({ until: jobs });
-      const answer = await told(worker);
-      if (answer.done !== jobs) throw new Error(`${answer.done} jobs were done, not ${jobs}`);
-      cpuUs = answer.cpuUs;
+    /** Seconds that it took until all was done. */
+    async run(ask) {
+      const start = performance.now();
+      publisher.send(ask);
+      const { sent, cpuUs: publisherUs } = await told(publisher);
+      cpuUs.publisher = publisherUs;
+      if (worker !== undefined) cpuUs.worker = await workedOff(worker, sent * keys.length);
+      return (performance.now() - start) / 1_000;
     },
-    stop: () => worker.disconnect(),
+    /** Processor time until the end of the last run, in microseconds. */
+    async used() {
+      redis.send('cpu');
+      return { own: cpuUs.worker + cpuUs.publisher, redis: (await told(redis)).cpuUs };
+    },
+    stop() {
+      for (const child of [publisher, worker, redis]) child?.disconnect();
+    },
   };
 }
 
-async function redisCpuUs(redis) {
-  redis.send('cpu');
-  return (await told(redis)).cpuUs;
+/** Resolves to the processor time of a worker once it has done so many jobs in all. */
+async function workedOff(worker, jobs) {
+  worker.send({ until: jobs });
+  const { done, cpuUs } = await told(worker);
+  if (done !== jobs) throw new Error(`${done} jobs were done, not ${jobs}`);
+  return cpuUs;
 }
 
 function forked(name, args, execArgv = []) {
