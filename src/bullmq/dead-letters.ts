@@ -70,7 +70,7 @@ export class RemoteDeadLetters {
     // Collectors that are one another's dead letter would wrap a letter in letters for ever.
     if (before !== undefined) throw new UnroutedError(`the dead letter was in collector "${before}" before`);
     const lane = laneOf(key);
-    const jobId = `${laneOf(failed.key).jobIdFor(failed.event)}-${lane.jobIdFor('letter')}`;
+    const jobId = `${laneOf(failed.key).jobIds.of(failed.event)}-${lane.jobIds.of('letter')}`;
     const now = Math.floor(letter.timestamp);
     const error = isError(letter.error) ? errorToJson(letter.error, stackTraces) : letter.error;
     const head: JobHead = {

@@ -1,8 +1,9 @@
 import type { Job, Queue } from 'bullmq';
 import { err, type Result } from 'neverthrow';
 import { RejectedMessageError } from './messages/errors.ts';
-import { type JobMessage, readJob } from './messages/job-message.ts';
-import { addressOf } from './names.ts';
+import { impliedIn, type JobMessage, readJob } from './messages/job-message.ts';
+import type { Envelope } from './messages/seal.ts';
+import { addressOf, type JobIds } from './names.ts';
 import type { Notes } from './notes.ts';
 import type { BullMQQueueSettings } from './settings.ts';
 
@@ -12,6 +13,7 @@ export interface InboxParts {
   readonly notes: Notes;
   readonly key: string;
   readonly queueName: string;
+  readonly jobIds: JobIds;
   /** Where a job is stored. */
   readonly keyFor: (jobId: string) => string;
 }
@@ -33,12 +35,12 @@ export class JobInbox {
     if (!Number.isSafeInteger(job.attemptsMade)) return this.#mend(job);
     const body = seal.open('job', addressOf(prefix, queueName, job.id as string), job.data, clock.wall());
     if (body.isErr()) return err(body.error);
-    return seal.signs ? this.#readUnlessDone(job, body.value) : this.#read(body.value);
+    return seal.signs ? this.#readUnlessDone(job, body.value) : this.#read(job, body.value);
   }
 
-  async #readUnlessDone({ id }: Job, body: string): Promise<Result<JobMessage, RejectedMessageError>> {
+  async #readUnlessDone(job: Job, body: string): Promise<Result<JobMessage, RejectedMessageError>> {
     const { notes, queueName } = this.#parts;
-    if (!(await notes.isDone(queueName, id as string))) return this.#read(body);
+    if (!(await notes.isDone(queueName, job.id as string))) return this.#read(job, body);
     return err(new RejectedMessageError('replayed', 'its job is done'));
   }
 
@@ -49,9 +51,11 @@ export class JobInbox {
     return err(new RejectedMessageError('malformed', 'atm of the job cannot be read'));
   }
 
-  #read(body: string): Result<JobMessage, RejectedMessageError> {
-    const { settings, key } = this.#parts;
-    const message = readJob(body, settings.serializer);
+  #read({ id, data }: Job, body: string): Result<JobMessage, RejectedMessageError> {
+    const { settings, key, jobIds } = this.#parts;
+    const { seal, serializer } = settings;
+    const implied = impliedIn(seal.signs, jobIds.eventOf(id as string), key, (data as Envelope).due);
+    const message = readJob(body, serializer, implied);
     if (message.isErr() || message.value.key === key) return message;
     return err(new RejectedMessageError('malformed', `it is for collector "${message.value.key}"`));
   }

@@ -90,6 +90,7 @@ export class JobWorker {
       notes,
       key: this.key,
       queueName: lane.queueName,
+      jobIds: lane.jobIds,
       keyFor: (jobId) => lane.queue.toKey(jobId),
     });
     const range = settings.concurrencyOf.get(this.key) ?? settings.concurrency;

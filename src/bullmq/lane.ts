@@ -1,6 +1,6 @@
 import type { Queue } from 'bullmq';
 import type { JobPart } from './job-part.ts';
-import { jobIdsOf, queueNameOf } from './names.ts';
+import { JobIds, queueNameOf } from './names.ts';
 import type { ResultWatch } from './result-watch.ts';
 
 /** The way of one collector's jobs: its queue in BullMQ, what is to be added to it, and the results that come back. */
@@ -8,7 +8,7 @@ export class Lane {
   /** The collector's key. */
   readonly key: string;
   readonly queueName: string;
-  readonly jobIdFor: (eventId: string) => string;
+  readonly jobIds: JobIds;
   readonly queue: Queue;
   readonly results: ResultWatch;
   /** What was sent and is not under way to Redis. */
@@ -23,7 +23,7 @@ export class Lane {
   constructor(key: string, queue: Queue, results: ResultWatch) {
     this.key = key;
     this.queueName = queueNameOf(key);
-    this.jobIdFor = jobIdsOf(key);
+    this.jobIds = new JobIds(key);
     this.queue = queue;
     this.results = results;
   }

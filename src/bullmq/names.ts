@@ -16,10 +16,23 @@ export function keyOfQueue(name: string): string {
   return decodeURIComponent(name);
 }
 
-/** Makes the ids of a collector's jobs: the same for the same event, so that an event sent twice is one job. */
-export function jobIdsOf(key: string): (eventId: string) => string {
-  const tag = createHash('sha256').update(key).digest('hex').slice(0, 12);
-  return (eventId) => `${eventId}-${tag}`;
+/** The ids of a collector's jobs: the same for the same event, so that an event sent twice is one job. */
+export class JobIds {
+  readonly #ending: string;
+
+  constructor(key: string) {
+    this.#ending = `-${createHash('sha256').update(key).digest('hex').slice(0, 12)}`;
+  }
+
+  of(eventId: string): string {
+    return eventId + this.#ending;
+  }
+
+  /** Whatever is not of ours counts as the id of an event itself. */
+  eventOf(jobId: string): string {
+    const isOurs = jobId.endsWith(this.#ending) && jobId.length > this.#ending.length;
+    return isOurs ? jobId.slice(0, -this.#ending.length) : jobId;
+  }
 }
 
 /** Which job of which queue a message is for; `queue` with its prefix, so that none is moved between two of them. */

@@ -6,7 +6,7 @@ import type { Payload } from '../core/payload.ts';
 import { type JobOptions, JobPart } from './job-part.ts';
 import type { Lane } from './lane.ts';
 import { serialized } from './messages/body.ts';
-import { type JobHead, writeJob } from './messages/job-message.ts';
+import { impliedIn, type JobHead, writeJob } from './messages/job-message.ts';
 import { addressOf } from './names.ts';
 import type { RemoteEvent } from './remote-event.ts';
 import type { RemoteSendSettings } from './send-options.ts';
@@ -42,7 +42,7 @@ export class Outgoing {
   partFor(event: RemoteEvent, lane: Lane, collector: AnyCollector): JobPart {
     const { seal, prefix, queueType, defaultPriority } = this.#settings;
     const { payload, sent } = this;
-    const jobId = lane.jobIdFor(event.id);
+    const jobId = lane.jobIds.of(event.id);
     // A send that has a delay of its own waits as a whole; otherwise the collector's counts.
     const delay = Math.ceil(delayFrom(sent.delay ?? collector.settings.delay, this.#now));
     const head: JobHead = {
@@ -63,8 +63,9 @@ export class Outgoing {
     if (delay > 0) options.delay = delay;
     if (queueType === QueueType.LIFO) options.lifo = true;
     if (queueType === QueueType.PRIORITY) options.priority = (payload.priority ?? defaultPriority) + PRIORITY_SHIFT;
-    const address = addressOf(prefix, lane.queueName, jobId);
-    return new JobPart(event, lane, seal.close('job', address, this.#now + delay, writeJob(head, this.#text)), options);
+    const due = this.#now + delay;
+    const body = writeJob(head, this.#text, impliedIn(seal.signs, event.id, lane.key, due));
+    return new JobPart(event, lane, seal.close('job', addressOf(prefix, lane.queueName, jobId), due, body), options);
   }
 }
 

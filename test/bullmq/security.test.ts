@@ -205,6 +205,17 @@ describe('a queue', () => {
     expect(() => queueFor([new Collector('a', () => 1)], { connection: redis.url, secret })).toThrow(/left out/);
   });
 
+  test('a message says when it was sent, since it is signed anew for a late retry; one that is not, for which collector', async () => {
+    const headOf = async (extra: Partial<BullMQQueueOptions>): Promise<object> => {
+      const { queue, intruder } = await scene(extra);
+      await queue.getPublisher().publish(1, { keys: 'a' }).wait();
+      const [job] = await intruder.queue('a').getCompleted();
+      return JSON.parse(job?.data.body.split('\n')[0]);
+    };
+    expect(await headOf({ secret: SECRET })).toEqual({ sentAt: expect.any(Number) });
+    expect(await headOf({})).toEqual({ key: 'a' });
+  });
+
   test('may retry later than its messages are believed', async () => {
     const flaky = new Collector('a', (_payload, _context, { number }) =>
       number === 1 ? new RetryTask({ delay: 900 }) : `attempt ${number}`,

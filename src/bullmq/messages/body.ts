@@ -7,7 +7,7 @@ import { parseJson, type Serializer } from './serializer.ts';
 /*
  * The body of a message:
  *
- *   {"event":"…","key":"…"}⏎        the head, a line of JSON
+ *   {"topics":["…"]}⏎               the head, a line of JSON
  *   the value, as its serializer wrote it
  *
  * Without the line feed there is no value: it is undefined. So the serializer sees values of users and nothing else.

@@ -36,6 +36,11 @@ export class Fields {
     throw malformed(`${name} of ${this.#what} is ${describe(value)}`);
   }
 
+  /** What stands in for it may be missing, too. @throws {@link RejectedMessageError} if both are, or it fails the check */
+  getOr<T>(name: string, check: Check<T>, instead: T | undefined): T {
+    return instead === undefined || this.has(name) ? this.get(name, check) : instead;
+  }
+
   /** @throws {@link RejectedMessageError} if it is there, and fails the check */
   optional<T>(name: string, check: Check<T>): T | undefined {
     return this.has(name) ? this.get(name, check) : undefined;

@@ -55,6 +55,26 @@ export interface JobMessage {
 /** All of it but what a serializer writes. */
 export type JobHead = Omit<JobMessage, 'value'>;
 
+/** What goes without saying in a body, since something else says it. */
+export interface Implied {
+  /** The id of the job does. */
+  readonly event: string;
+  /** Its queue does, where the message is bound to that. */
+  readonly key?: string | undefined;
+  /** The envelope does, unless it is made anew. */
+  readonly sentAt?: number | undefined;
+}
+
+/**
+ * What goes without saying. A signed message is bound to its queue, but signed anew for an attempt that comes late; one that is
+ * not signed stays as it is, but may be found in another queue.
+ *
+ * @param due - of the envelope
+ */
+export function impliedIn(isSigned: boolean, event: string, key: string, due: number): Implied {
+  return isSigned ? { event, key } : { event, sentAt: due };
+}
+
 export const MOST_PRIORITY = 1_000_000;
 
 const FIELDS = [
@@ -74,13 +94,17 @@ const FIELDS = [
 
 /**
  * The body of a job. The text of its value is what the serializer made of it: once, for however many collectors. What
- * goes without saying is left out: that it was sent by its key alone, that it has no topics, that somebody may wait.
+ * goes without saying is left out: what is implied, that it was sent by its key alone, that it has no topics, that somebody
+ * may wait. Of most jobs nothing is left. Every byte costs on all three sides.
  */
-export function writeJob(head: JobHead, value: string | undefined): string {
-  const { key, delivery, keys, topics, reply } = head;
+export function writeJob(head: JobHead, value: string | undefined, implied?: Implied): string {
+  const { event, key, delivery, keys, topics, sentAt, reply } = head;
   const isPlain = delivery === Delivery.KEY && keys.length === 1 && keys[0] === key;
   const said = {
     ...head,
+    event: event === implied?.event ? undefined : event,
+    key: key === implied?.key ? undefined : key,
+    sentAt: sentAt === implied?.sentAt ? undefined : sentAt,
     delivery: isPlain ? undefined : delivery,
     keys: isPlain || keys.length === 0 ? undefined : keys,
     topics: topics.length === 0 ? undefined : topics,
@@ -93,10 +117,15 @@ export function writeJob(head: JobHead, value: string | undefined): string {
  * What the body of a job says. Anybody may have written it: every field is checked, and there is none besides.
  * Never throws.
  */
-export function readJob(body: string, serializer: Serializer): Result<JobMessage, RejectedMessageError> {
+export function readJob(
+  body: string,
+  serializer: Serializer,
+  implied?: Implied,
+): Result<JobMessage, RejectedMessageError> {
   return reading(() => {
     const { line, text } = readBody(body);
-    return readFields(new Fields('the job', readHead(line)).only(FIELDS), () => deserialized(serializer, text));
+    const fields = new Fields('the job', readHead(line)).only(FIELDS);
+    return readFields(fields, implied, () => deserialized(serializer, text));
   });
 }
 
@@ -117,8 +146,8 @@ export function expiresAt({ expiresAt, sentAt }: JobMessage, expiry: Expiry | un
   return 'ttl' in expiry ? sentAt + expiry.ttl : expiry.expiresAt;
 }
 
-function readFields(fields: Fields, value: () => unknown): JobMessage {
-  const key = fields.get('key', isName);
+function readFields(fields: Fields, implied: Implied | undefined, value: () => unknown): JobMessage {
+  const key = fields.getOr('key', isName, implied?.key);
   const said = fields.optional('delivery', isDelivery);
   const delivery = said ?? Delivery.KEY;
   const keys = fields.optional('keys', isNames) ?? (said === undefined ? [key] : NONE);
@@ -126,7 +155,7 @@ function readFields(fields: Fields, value: () => unknown): JobMessage {
   if (delivery === Delivery.KEY && keys.length === 0) throw malformed('the job has no keys');
   if (delivery === Delivery.TOPIC && topics.length === 0) throw malformed('the job has no topics');
   return {
-    event: fields.get('event', isName),
+    event: fields.getOr('event', isName, implied?.event),
     key,
     delivery,
     keys,
@@ -135,7 +164,7 @@ function readFields(fields: Fields, value: () => unknown): JobMessage {
     headers: fields.has('headers')
       ? new Fields('headers', fields.get('headers', isAnything)).every(isString)
       : undefined,
-    sentAt: fields.get('sentAt', isTime),
+    sentAt: fields.getOr('sentAt', isTime, implied?.sentAt),
     expiresAt: limit(fields.optional('expiresAt', isTimeOrNull)),
     timeout: limit(fields.optional('timeout', isTimeoutOrNull)),
     retry: fields.has('retry') ? readRetry(new Fields('retry', fields.get('retry', isAnything))) : undefined,

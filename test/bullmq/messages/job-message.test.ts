@@ -89,6 +89,37 @@ describe('a job', () => {
     );
   });
 
+  test('says the same if some of it goes without saying, whether that is what was told or not', () => {
+    const implied = fc.record({
+      event: name,
+      key: fc.option(name, { nil: undefined }),
+      sentAt: fc.option(time, { nil: undefined }),
+    });
+    fc.assert(
+      fc.property(anyMessage, implied, fc.subarray(['event', 'key', 'sentAt'] as const), (message, other, same) => {
+        const said = { ...other, ...Object.fromEntries(same.map((field) => [field, message[field]])) };
+        const { value, ...head } = message;
+        const body = writeJob(head, serialized(jsonSerializer, value), said);
+        expect(readJob(body, jsonSerializer, said)).toEqual(readJob(written(message), jsonSerializer));
+        const line = JSON.parse(body.split('\n')[0] as string);
+        for (const field of same) expect(line).not.toHaveProperty(field);
+      }),
+      { numRuns },
+    );
+  });
+
+  test('says nothing at all if all goes without saying, and is malformed where nothing does', () => {
+    const { value: _, ...plain } = { ...MESSAGE, delivery: Delivery.KEY, keys: ['orders'] };
+    const body = writeJob(plain, '1', plain);
+    expect(body).toBe('{}\n1');
+    expect(readJob(body, jsonSerializer, plain)._unsafeUnwrap()).toEqual({ ...plain, value: 1 });
+    expect(readJob(body, jsonSerializer)._unsafeUnwrapErr().message).toContain('is missing');
+    for (const field of ['key', 'sentAt'] as const) {
+      const unsaid = readJob(body, jsonSerializer, { ...plain, [field]: undefined });
+      expect(unsaid._unsafeUnwrapErr().message).toContain(`${field} of the job is missing`);
+    }
+  });
+
   test.each([[undefined], [null], [''], [0], [false], [[]], ['line\nline\n'], [{ a: '\n' }]])(
     'may have the value %j',
     (value) => {
