@@ -14,7 +14,7 @@ const bulk = 'by hand, addBulk';
 const finished = 'by hand, add and waitUntilFinished';
 
 /*
- * A process is up to a tenth faster or slower than the next one of the same code, for as long as it lives: what counts is the
+ * Processes of the same code differ in their speed for as long as they live, by about a tenth: what counts is the
  * number of processes, so of rounds, not how long each is measured.
  */
 const total = 6_000;

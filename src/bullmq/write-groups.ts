@@ -5,7 +5,7 @@ const MOST = 8;
 
 /**
  * Commands that are given to a connection within a tick leave in few writes. Each write is a call of the system; with one for
- * each command they are a quarter of what a worker does.
+ * each command, nothing else takes a worker as long.
  *
  * A command for a Redis that has nothing in hand is written at once, and those behind it in groups of up to twice what it
  * has in hand: 1, 2, 6, 8, 8, … The rest goes at the end of the tick. So Redis always has some to go on with: if all jobs of

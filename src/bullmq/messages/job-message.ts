@@ -95,7 +95,7 @@ const FIELDS = [
 /**
  * The body of a job. The text of its value is what the serializer made of it: once, for however many collectors. What
  * goes without saying is left out: what is implied, that it was sent by its key alone, that it has no topics, that somebody
- * may wait. Of most jobs nothing is left. Every byte costs on all three sides.
+ * may wait. Of most jobs one field is left. Every byte costs on all three sides.
  */
 export function writeJob(head: JobHead, value: string | undefined, implied?: Implied): string {
   const { event, key, delivery, keys, topics, sentAt, reply } = head;
