@@ -166,7 +166,8 @@ export class BullMQCollectorQueue<C extends AnyCollector = any, T = AnyTopics> {
    * `Err(ClearedError)`, elsewhere as `Err(JobLostError)`. Resolves to how many jobs that were.
    */
   async clear(): Promise<number> {
-    const cleared = await Promise.all(this.#lifetime.need().lanes.map(clearLane));
+    const run = this.#lifetime.need();
+    const cleared = await Promise.all(run.lanes.map((lane) => clearLane(run, lane)));
     return cleared.reduce((sum, count) => sum + count, 0);
   }
 

@@ -58,10 +58,10 @@ export async function idle(run: RemoteRun, clock: Clock): Promise<void> {
 }
 
 /** Takes out what waits; what has begun meanwhile stays. */
-export async function clearLane({ queue, results }: Lane): Promise<number> {
+export async function clearLane(run: RemoteRun, { queue }: Lane): Promise<number> {
   const waiting = await queue.clean(-WHATEVER_CLOCK, 0, 'wait');
   const prioritized = await queue.clean(-WHATEVER_CLOCK, 0, 'prioritized');
   const cleared = [...waiting, ...prioritized];
-  for (const jobId of cleared) results.partOf(jobId)?.done(err(new ClearedError('the queue was cleared')));
+  for (const jobId of cleared) run.results.partOf(jobId)?.done(err(new ClearedError('the queue was cleared')));
   return cleared.length;
 }

@@ -37,6 +37,8 @@ export class JobPart {
   unwanted = false;
   /** It was looked for, and not found. */
   missing = false;
+  /** Why what was told of it was not believed. */
+  disbelief: Error | undefined = undefined;
 
   constructor(event: RemoteEvent, lane: Lane, data: Envelope, options: JobOptions) {
     this.event = event;

@@ -17,11 +17,11 @@ import type { Lane } from './lane.ts';
 import type { BullMQ } from './library.ts';
 import type { RejectedMessageError } from './messages/errors.ts';
 import { expiresAt, type JobMessage, payloadOptionsOf } from './messages/job-message.ts';
-import { writeResult } from './messages/result-message.ts';
-import { type Envelope, MOST_SKEW } from './messages/seal.ts';
+import type { Envelope } from './messages/seal.ts';
 import { addressOf } from './names.ts';
 import type { Notes } from './notes.ts';
 import { processPermits } from './permits.ts';
+import { ResultSender } from './result-sender.ts';
 import { Scaler } from './scaler.ts';
 import type { BullMQQueueSettings } from './settings.ts';
 import type { Tally } from './tally.ts';
@@ -77,6 +77,7 @@ export class JobWorker {
   readonly #lane: Lane;
   readonly #inbox: JobInbox;
   readonly #worker: Worker;
+  readonly #results: ResultSender;
   readonly #scaler: Scaler;
 
   constructor(parts: WorkerParts, collector: AnyCollector, lane: Lane) {
@@ -93,6 +94,7 @@ export class JobWorker {
       jobIds: lane.jobIds,
       keyFor: (jobId) => lane.queue.toKey(jobId),
     });
+    this.#results = new ResultSender(parts, lane);
     const range = settings.concurrencyOf.get(this.key) ?? settings.concurrency;
     this.#worker = new bullmq.Worker(lane.queueName, (job, token) => this.#work(job, token ?? ''), {
       connection: working,
@@ -164,7 +166,7 @@ export class JobWorker {
     try {
       const opening = this.#inbox.open(job);
       const opened = opening instanceof Promise ? await opening : opening;
-      if (opened.isErr()) return await this.#reject(job, opened.error);
+      if (opened.isErr()) return await this.#reject(job, token, opened.error);
       assignment = this.#assignment(job, token, opened.value);
       this.#underWay.push(assignment);
       if (expiresAt(opened.value, this.#collector.settings.expiry) <= this.#parts.settings.clock.wall()) {
@@ -258,13 +260,15 @@ export class JobWorker {
     if (events.observed(QueueEventName.FINISHED)) {
       events.emit(QueueEventName.FINISHED, { ...this.#describe(assignment), duration: this.#duration(assignment) });
     }
-    this.#markDone(assignment);
-    return assignment.message.reply ? this.#sealed(assignment.job, assignment.message.event, result) : null;
+    const { job, token, message } = assignment;
+    const envelope = message.reply ? this.#results.seal(job, message.event, result) : null;
+    this.#results.conclude(job, token, envelope, true);
+    return envelope;
   }
 
   async #fail(assignment: Assignment, error: unknown, isDead: boolean): Promise<never> {
     const { events, deadLetters, settings } = this.#parts;
-    const { job, message, number } = assignment;
+    const { job, token, message, number } = assignment;
     if (events.observed(QueueEventName.ERROR_TASK)) {
       events.emit(QueueEventName.ERROR_TASK, {
         ...this.#describe(assignment),
@@ -279,8 +283,9 @@ export class JobWorker {
         events.emit(QueueEventName.DEAD_LETTERED, { ...this.#describe(assignment), error });
       }
     }
-    this.#markDone(assignment);
-    throw failedForGood(error, this.#sealed(job, message.event, err(error)), settings.stackTraces);
+    const envelope = this.#results.seal(job, message.event, err(error));
+    this.#results.conclude(job, token, message.reply ? envelope : null, true);
+    throw failedForGood(error, envelope, settings.stackTraces);
   }
 
   #expired(assignment: Assignment): Promise<never> {
@@ -292,31 +297,14 @@ export class JobWorker {
     return this.#fail(assignment, error, false);
   }
 
-  async #reject(job: Job, error: RejectedMessageError): Promise<never> {
+  async #reject(job: Job, token: string, error: RejectedMessageError): Promise<never> {
     const { events, tally, settings } = this.#parts;
     await this.#inbox.quarantine(job, error);
     tally.quarantined++;
     events.reportInternal(`quarantine of collector "${this.key}"`, error);
-    throw failedForGood(error, this.#sealed(job, job.id as string, err(error)), settings.stackTraces);
-  }
-
-  /** Written on the connection on which the job is then moved, so it is there before. */
-  #markDone({ job, token }: Assignment): void {
-    const { settings, notes, events } = this.#parts;
-    if (!settings.seal.signs) return;
-    const lockKey = `${this.#lane.queue.toKey(job.id as string)}:lock`;
-    notes
-      .markDone(this.#lane.queueName, job.id as string, lockKey, token, settings.maxAge + MOST_SKEW)
-      .catch((error) => events.reportInternal(`mark of job ${job.id}`, error));
-  }
-
-  #sealed(job: Job, eventId: string, result: Result<unknown, unknown>): Envelope {
-    const { settings, events } = this.#parts;
-    const { seal, serializer, stackTraces, clock, prefix } = settings;
-    const { body, problem } = writeResult(result, serializer, { stackTraces });
-    const name = QueueEventName.ERROR_STORING_RESULT;
-    if (problem !== undefined && events.observed(name)) events.emit(name, { id: eventId, error: problem });
-    return seal.close('result', addressOf(prefix, this.#lane.queueName, job.id as string), clock.wall(), body);
+    const envelope = this.#results.seal(job, job.id as string, err(error));
+    this.#results.conclude(job, token, envelope, false);
+    throw failedForGood(error, envelope, settings.stackTraces);
   }
 
   #tellRetrying(assignment: Assignment, error: unknown, delay: number): void {

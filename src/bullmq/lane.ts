@@ -1,16 +1,14 @@
 import type { Queue } from 'bullmq';
 import type { JobPart } from './job-part.ts';
 import { JobIds, queueNameOf } from './names.ts';
-import type { ResultWatch } from './result-watch.ts';
 
-/** The way of one collector's jobs: its queue in BullMQ, what is to be added to it, and the results that come back. */
+/** The way of one collector's jobs: its queue in BullMQ, and what is to be added to it. */
 export class Lane {
   /** The collector's key. */
   readonly key: string;
   readonly queueName: string;
   readonly jobIds: JobIds;
   readonly queue: Queue;
-  readonly results: ResultWatch;
   /** What was sent and is not under way to Redis. */
   waiting: JobPart[] = [];
   /** What came back from Redis being away. It goes before what waits once nothing is under way, so the order stays. */
@@ -20,12 +18,11 @@ export class Lane {
   /** A flush is due in a microtask. */
   flushing = false;
 
-  constructor(key: string, queue: Queue, results: ResultWatch) {
+  constructor(key: string, queue: Queue) {
     this.key = key;
     this.queueName = queueNameOf(key);
     this.jobIds = new JobIds(key);
     this.queue = queue;
-    this.results = results;
   }
 
   /**
@@ -34,5 +31,11 @@ export class Lane {
    */
   add(parts: readonly JobPart[]): Promise<PromiseSettledResult<unknown>[]> {
     return Promise.allSettled(parts.map(({ data, options }) => this.queue.add(this.key, data, options)));
+  }
+
+  /** How a job stands: `[0]` not finished, `[1, value]` completed, `[2, reason]` failed, `[-1, …]` not there. */
+  async look(jobId: string): Promise<readonly [number, string?]> {
+    const found = await this.queue.getBackend().isFinished(jobId, true);
+    return Array.isArray(found) ? (found as unknown as [number, string?]) : [found];
   }
 }

@@ -1,7 +1,7 @@
 import { MissingPackageError, UnusablePackageError } from '../core/errors.ts';
 
 /** BullMQ, as far as it is used. */
-export type BullMQ = Pick<typeof import('bullmq'), 'Queue' | 'QueueEvents' | 'Worker'>;
+export type BullMQ = Pick<typeof import('bullmq'), 'Queue' | 'Worker'>;
 export type IORedis = Pick<typeof import('ioredis'), 'Redis'>;
 
 /** The optional packages, loaded when the first queue is initialised. */

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { describe, InvalidArgumentError } from '../core/errors.ts';
 import type { Address } from './messages/seal.ts';
 
@@ -38,4 +38,22 @@ export class JobIds {
 /** Which job of which queue a message is for; `queue` with its prefix, so that none is moved between two of them. */
 export function addressOf(prefix: string, queue: string, jobId: string): Address {
   return { queue: `${prefix}:${queue}`, jobId };
+}
+
+/** How much of the id of an event says who has sent it. */
+const ORIGIN_LENGTH = 13;
+
+/** Of a run of a queue that sends: what the ids of all its events begin with. 48 bits of chance. */
+export function newOrigin(): string {
+  return randomUUID().slice(0, ORIGIN_LENGTH);
+}
+
+/** A UUID of its own, 74 bits of which are chance. */
+export function newEventId(origin: string): string {
+  return origin + randomUUID().slice(ORIGIN_LENGTH);
+}
+
+/** Where who has sent an event hears of its results; of the id of the event, or of one of its jobs, or of the origin. */
+export function resultChannelOf(prefix: string, id: string): string {
+  return `${prefix}:@results:${id.slice(0, ORIGIN_LENGTH)}`;
 }

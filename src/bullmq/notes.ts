@@ -25,6 +25,21 @@ export interface QuarantinedMessage {
   readonly data: unknown;
 }
 
+/** What is said and remembered of a job that ends. */
+export interface Conclusion {
+  readonly queue: string;
+  readonly jobId: string;
+  /** The key of the job's lock, and what stands in it as long as the worker has the job. */
+  readonly lockKey: string;
+  readonly token: string;
+  /** How long it is to be remembered that the job completed, in milliseconds; 0 for not at all. */
+  readonly ttl: number;
+  /** Where its result is waited for; undefined if nobody does. */
+  readonly channel: string | undefined;
+  /** What is told there. */
+  readonly news: string;
+}
+
 /** What is kept beside the jobs. All that talks to the database behind BullMQ's back is behind this. */
 export interface Notes {
   /** The time by the clock of the database, in milliseconds since the Unix epoch. */
@@ -35,8 +50,8 @@ export interface Notes {
   announced(now: number, ttl: number): Promise<Announcement[]>;
   /** Whether a job has completed. */
   isDone(queue: string, jobId: string): Promise<boolean>;
-  /** Remembers that a job completes, if this worker still has it. */
-  markDone(queue: string, jobId: string, lockKey: string, token: string, ttl: number): Promise<void>;
+  /** A job ends with this worker, if that still has it: what is to be said and remembered of that. */
+  conclude(conclusion: Conclusion): Promise<void>;
   /** Counts that a job runs alone now: which time this is. */
   startAlone(queue: string, jobId: string): Promise<number>;
   /** The process has outlived the job. */
@@ -63,16 +78,23 @@ const ALONE_TTL = 7 * 86_400_000;
 /** Keys that are looked at in one go. */
 const SCANNED = 1_000;
 
-/** Sets the marker if the lock is still ours. */
-const MARK_DONE = `if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('SET', KEYS[2], '1', 'PX', ARGV[2]) end`;
+/** If the lock is still ours, sets the marker, if any, and tells what is to be told. */
+const CONCLUDE = `
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return end
+if ARGV[2] ~= '0' then redis.call('SET', KEYS[2], '1', 'PX', ARGV[2]) end
+if ARGV[3] ~= '' then redis.call('PUBLISH', ARGV[3], ARGV[4]) end`;
+
+/** What {@link CONCLUDE} is called by; ioredis sends the text of a script once for each connection. */
+type Concluding = Redis & { collectorQueueConclude(...args: (string | number)[]): Promise<unknown> };
 
 /** {@link Notes} in Redis. No collector's queue has a name with an `@`, so the keys meet nobody else's. */
 export class RedisNotes implements Notes {
-  readonly #redis: Redis;
+  readonly #redis: Concluding;
   readonly #prefix: string;
 
   constructor(redis: Redis, prefix: string) {
-    this.#redis = redis;
+    redis.defineCommand('collectorQueueConclude', { numberOfKeys: 2, lua: CONCLUDE });
+    this.#redis = redis as Concluding;
     this.#prefix = prefix;
   }
 
@@ -102,8 +124,9 @@ export class RedisNotes implements Notes {
     return (await this.#redis.exists(this.#done(queue, jobId))) === 1;
   }
 
-  async markDone(queue: string, jobId: string, lockKey: string, token: string, ttl: number): Promise<void> {
-    await this.#redis.eval(MARK_DONE, 2, lockKey, this.#done(queue, jobId), token, Math.ceil(ttl));
+  async conclude({ queue, jobId, lockKey, token, ttl, channel = '', news }: Conclusion): Promise<void> {
+    const doneKey = ttl === 0 ? lockKey : this.#done(queue, jobId);
+    await this.#redis.collectorQueueConclude(lockKey, doneKey, token, Math.ceil(ttl), channel, news);
   }
 
   async startAlone(queue: string, jobId: string): Promise<number> {

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { err, type Result } from 'neverthrow';
 import { onAbort } from '../core/abort-hub.ts';
 import { checkOptions, checkSignal, checkTimer } from '../core/checks.ts';
@@ -8,10 +7,13 @@ import { type AnyResultOf, type Outcomes, ResultList } from '../core/results.ts'
 import type { Clock } from '../schedule/clock.ts';
 import type { Timers } from '../schedule/timers.ts';
 import type { JobPart } from './job-part.ts';
+import { newEventId } from './names.ts';
 import { Wait } from './wait.ts';
 
 /** What an event needs of the run that it was sent by. */
 export interface RemoteHost {
+  /** What the ids of its events begin with. */
+  readonly origin: string;
   /** Nobody hears of results any more. */
   readonly isClosed: boolean;
   readonly clock: Clock;
@@ -35,7 +37,7 @@ type LogEntry = [string | undefined, AnyResultOf<Outcomes>];
 
 /** The event of a queue whose collectors run elsewhere. It learns of results only while somebody waits. */
 export class RemoteEvent implements CollectorEvent {
-  readonly id: string = randomUUID();
+  readonly id: string;
   readonly reply: boolean;
   /** One for each collector that was selected. */
   parts: readonly JobPart[] = [];
@@ -53,6 +55,7 @@ export class RemoteEvent implements CollectorEvent {
 
   constructor(host: RemoteHost, reply: boolean) {
     this.#host = host;
+    this.id = newEventId(host.origin);
     this.reply = reply;
   }
 

@@ -16,7 +16,7 @@ import type { JobPart } from './job-part.ts';
 import { JobRunner } from './job-runner.ts';
 import { Lane } from './lane.ts';
 import type { Library } from './library.ts';
-import { queueNameOf } from './names.ts';
+import { newOrigin, queueNameOf } from './names.ts';
 import { type Notes, RedisNotes } from './notes.ts';
 import { Outbox, type OutboxObserver } from './outbox.ts';
 import { RegistryReader } from './registry-reader.ts';
@@ -43,8 +43,11 @@ export class RemoteRun implements RemoteHost, OutboxObserver {
   readonly clock: RemoteHost['clock'];
   readonly timers: Timers;
   readonly waitTimeout: number;
+  readonly origin: string = newOrigin();
   readonly tally: Tally = new Tally();
   readonly startedAt: number;
+  readonly results: ResultWatch;
+  readonly #awaited: AwaitedParts;
   isClosed = false;
   readonly #parts: RemoteParts;
   readonly #library: Library;
@@ -52,7 +55,6 @@ export class RemoteRun implements RemoteHost, OutboxObserver {
   readonly #connections: Connections;
   readonly #lanes: Map<string, Lane> = new Map();
   readonly #workLanes: Map<string, Lane> = new Map();
-  readonly #awaited: AwaitedParts = new AwaitedParts(this.#lanes);
   #interrupted = false;
   #redis: Redis | undefined;
   #working: Redis | undefined;
@@ -74,6 +76,13 @@ export class RemoteRun implements RemoteHost, OutboxObserver {
     this.#connections = new Connections(library.ioredis, settings, (error) => {
       events.reportInternal('connection to Redis', error);
     });
+    this.results = new ResultWatch({
+      ...settings,
+      origin: this.origin,
+      template: this.#connections.template,
+      report: (source, error) => events.reportInternal(source, error),
+    });
+    this.#awaited = new AwaitedParts(this.results);
   }
 
   get crew(): Crew | undefined {
@@ -170,11 +179,12 @@ export class RemoteRun implements RemoteHost, OutboxObserver {
     }
     this.isClosed = true;
     this.#awaited.giveUp(new QueueClosedError('the queue was shut down'));
+    this.results.close();
     try {
       await this.#crew?.stop({ ...shutdown, timeout: rest() });
     } finally {
       const lanes = [...this.#lanes.values(), ...this.#workLanes.values()];
-      const closed = Promise.allSettled(lanes.flatMap(({ results, queue }) => [results.close(), queue.close()]));
+      const closed = Promise.allSettled(lanes.map(({ queue }) => queue.close()));
       await settlesWithin(closed, clock, Math.min(CLOSING, rest()));
       this.#connections.drop();
     }
@@ -207,7 +217,7 @@ export class RemoteRun implements RemoteHost, OutboxObserver {
   sent(part: JobPart): void {
     this.#moved(part, undefined);
     if (part.unwanted) this.#remove(part);
-    else if (part.watched) part.lane.results.sent(part);
+    else if (part.watched) this.results.sent(part);
   }
 
   failed(part: JobPart, error: Error): void {
@@ -241,30 +251,11 @@ export class RemoteRun implements RemoteHost, OutboxObserver {
   }
 
   #newLane(key: string, redis: Redis): Lane {
-    const { settings, events } = this.#parts;
-    const { bullmq } = this.#library;
-    const { prefix, seal, serializer, clock, lookupInterval } = settings;
-    const queueName = queueNameOf(key);
-    const queue: Queue = new bullmq.Queue(queueName, { connection: redis, prefix });
+    const { prefix } = this.#parts.settings;
+    const queue: Queue = new this.#library.bullmq.Queue(queueNameOf(key), { connection: redis, prefix });
     // The connection's own listeners have told of it.
     queue.on('error', () => undefined);
-    const results = new ResultWatch({
-      queueName,
-      prefix,
-      bullmq,
-      template: this.#connections.template,
-      notes: this.notes,
-      seal,
-      serializer,
-      clock,
-      lookupInterval,
-      report: (source, error) => events.reportInternal(source, error),
-      look: async (jobId) => {
-        const found = await queue.getBackend().isFinished(jobId, true);
-        return Array.isArray(found) ? (found as unknown as [number, string?]) : [found];
-      },
-    });
-    return new Lane(key, queue, results);
+    return new Lane(key, queue);
   }
 
   #useOwn(): void {

@@ -1,34 +1,30 @@
-import type { ConnectionOptions, QueueEvents } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { err, type Result } from 'neverthrow';
 import { describeThrown } from '../core/errors.ts';
 import type { Clock, Timer } from '../schedule/clock.ts';
 import { JobLostError } from './errors.ts';
 import type { JobPart } from './job-part.ts';
-import type { BullMQ } from './library.ts';
 import { RejectedMessageError } from './messages/errors.ts';
 import { readFailure } from './messages/failure-text.ts';
+import { readNews } from './messages/news.ts';
 import { readResult } from './messages/result-message.ts';
 import type { Seal } from './messages/seal.ts';
 import type { Serializer } from './messages/serializer.ts';
-import { addressOf } from './names.ts';
-import type { Notes } from './notes.ts';
+import { addressOf, resultChannelOf } from './names.ts';
+import { ResultNews } from './result-news.ts';
 
 /** What a watch works with. */
 export interface WatchParts {
-  readonly queueName: string;
   readonly prefix: string;
-  readonly bullmq: BullMQ;
+  /** What the ids of the events begin with whose results are watched for. */
+  readonly origin: string;
   /** What the connection is made from on which the news come. */
   readonly template: Redis;
-  readonly notes: Notes;
   readonly seal: Seal;
   readonly serializer: Serializer;
   readonly clock: Clock;
   readonly lookupInterval: number;
   readonly report: (source: string, error: unknown) => void;
-  /** How a job stands: `[0]` not finished, `[1, value]` completed, `[2, reason]` failed, `[-1, …]` not there. */
-  readonly look: (jobId: string) => Promise<readonly [number, string?]>;
 }
 
 /** How soon a job that was not found is looked for again: it may just have finished. Milliseconds. */
@@ -42,28 +38,17 @@ interface Slot {
   part: JobPart | undefined;
 }
 
-/** What the stream tells of a job that has a result, or will have none. */
-const ENDS: ReadonlySet<string> = new Set(['completed', 'failed', 'removed']);
-
-/** An entry of the stream: its id, then names and values. */
-type StreamEntry = readonly [id: string, fields: readonly string[]];
-
-/** How soon a stream of news that failed to start is started again. Milliseconds. */
-const RESTART = 1_000;
-
 /**
- * Watches jobs of one queue for their results, from the first time that somebody waits. The news come by BullMQ's stream
- * of events; what may have happened before the watch began, or been missed, is looked up.
+ * Watches jobs for their results, from the first time that somebody waits. Workers tell what comes of them; what happened
+ * before that was heard, or was missed, is looked up.
  */
 export class ResultWatch {
   readonly #parts: WatchParts;
   readonly #watched: Map<string, Slot> = new Map();
-  #events: QueueEvents | undefined;
-  /** The news are complete from here on: what is sent later needs no look. */
-  #live = false;
-  #starting = false;
+  #news: ResultNews | undefined;
   #closed = false;
-  #timer: Timer | undefined;
+  #check: Timer | undefined;
+  #secondLook: Timer | undefined;
 
   constructor(parts: WatchParts) {
     this.#parts = parts;
@@ -84,15 +69,13 @@ export class ResultWatch {
   }
 
   watch(part: JobPart): void {
+    if (this.#closed) return;
     part.watched = true;
     part.lookedAt = this.#parts.clock.now();
     this.#watched.set(part.jobId, { part });
-    if (part.phase === 'sent') part.toLookUp = true;
-    if (!this.#live) {
-      part.toLookUp = true;
-      void this.#start();
-    } else if (part.toLookUp) void this.#lookUp(part);
-    this.#startChecks();
+    this.#news ??= this.#listen();
+    if (part.phase === 'sent' || !this.#news.isComplete) this.#lookSoon(part);
+    this.#check ??= this.#checkLater();
   }
 
   unwatch(part: JobPart): void {
@@ -105,126 +88,119 @@ export class ResultWatch {
 
   /** Redis has acknowledged a job that is watched. */
   sent(part: JobPart): void {
-    if (part.toLookUp && this.#live) void this.#lookUp(part);
+    if (part.toLookUp) this.#lookSoon(part);
   }
 
-  async close(): Promise<void> {
+  close(): void {
     this.#closed = true;
-    this.#timer?.cancel();
+    this.#check?.cancel();
+    this.#secondLook?.cancel();
     this.#watched.clear();
-    await this.#events?.close();
+    this.#news?.close();
   }
 
-  /** The position in the stream is fixed first, so nothing is missed while the connection is made. */
-  async #start(): Promise<void> {
-    if (this.#starting || this.#live || this.#closed) return;
-    this.#starting = true;
-    const { bullmq, template, prefix, queueName, notes, clock } = this.#parts;
-    try {
-      const position = (await notes.serverTime()) - 1;
-      if (this.#closed) return;
-      const events = new bullmq.QueueEvents(queueName, {
-        connection: template as ConnectionOptions,
-        prefix,
-        lastEventId: `${position}`,
-      });
-      this.#events = events;
-      this.#readNews(events);
-      events.on('error', () => undefined);
-      events.on('completed', ({ jobId, returnvalue }) => this.partOf(jobId)?.done(this.#read(jobId, returnvalue)));
-      events.on('failed', ({ jobId, failedReason }) =>
-        this.partOf(jobId)?.done(this.#readFailure(jobId, failedReason)),
-      );
-      events.on('removed', ({ jobId }) => this.partOf(jobId)?.done(lost('it was removed')));
-      this.#live = true;
-      for (const part of this.parts()) if (part.toLookUp && part.phase === 'sent') void this.#lookUp(part);
-    } catch {
-      if (!this.#closed) clock.setTimer(() => this.#watched.size > 0 && void this.#start(), RESTART, true);
-    } finally {
-      this.#starting = false;
-    }
-  }
-
-  /** Most is no news here: of each job is told that it was added, waits and runs, and of the jobs of all senders. */
-  #readNews(events: QueueEvents): void {
-    const backend = events.getBackend();
-    const readEvents = backend.readEvents.bind(backend);
-    backend.readEvents = (id, timeout) =>
-      readEvents(id, timeout).then((read) => {
-        if (read?.[0] !== undefined) read[0][1] = this.#newsIn(read[0][1]);
-        return read;
-      });
-  }
-
-  /** The last one tells how far the stream was read, and stays in any case. */
-  #newsIn<E extends StreamEntry>(entries: E[]): E[] {
-    return entries.filter(([, fields], at) => {
-      if (at === entries.length - 1) return true;
-      const jobId = fields[fields.indexOf('jobId') + 1];
-      return ENDS.has(fields[fields.indexOf('event') + 1] as string) && this.#watched.has(jobId as string);
+  #listen(): ResultNews {
+    const { template, prefix, origin, report } = this.#parts;
+    return new ResultNews(template, resultChannelOf(prefix, origin), {
+      told: (news) => this.#told(news),
+      complete: () => this.#lookDue(),
+      interrupted: () => {
+        for (const part of this.parts()) part.toLookUp = true;
+      },
+      refused: (error) => report('news of results', error),
     });
   }
 
-  /** Looks a job up that has been sent. */
+  /** What is not believed is no result: the job may have a better one. */
+  #told(news: string): void {
+    const { jobId, envelope } = readNews(news);
+    const part = this.partOf(jobId);
+    if (part === undefined) return;
+    const opened = this.#open(part, parsed(envelope));
+    if (opened.isOk()) part.done(readResult(opened.value, this.#parts.serializer));
+    else {
+      part.disbelief = opened.error;
+      this.#lookSoon(part);
+    }
+  }
+
+  /** Looks a job up once Redis has it and nothing can be missed any more; by then it may be known what came of it. */
+  #lookSoon(part: JobPart): void {
+    part.toLookUp = true;
+    if (part.phase === 'sent' && this.#news?.isComplete === true) void this.#lookUp(part);
+  }
+
+  #lookDue(): void {
+    for (const part of this.parts()) if (part.toLookUp) this.#lookSoon(part);
+  }
+
   async #lookUp(part: JobPart): Promise<void> {
-    const { look, clock } = this.#parts;
     part.toLookUp = false;
-    part.lookedAt = clock.now();
+    part.lookedAt = this.#parts.clock.now();
     try {
-      const [state, text] = await look(part.jobId);
+      const [state, text] = await part.lane.look(part.jobId);
       if (!part.watched) return;
-      if (state === 1) part.done(this.#read(part.jobId, parsed(text)));
-      else if (state === 2) part.done(this.#readFailure(part.jobId, text));
+      if (state === 1) part.done(this.#read(part, parsed(text)));
+      else if (state === 2) part.done(this.#readFailure(part, text));
       else if (state !== -1) part.missing = false;
-      else if (part.missing) part.done(lost('it is not in Redis any more'));
+      else if (part.missing) part.done(err(part.disbelief ?? notThere()));
       else {
         part.missing = true;
-        clock.setTimer(() => part.watched && void this.#lookUp(part), SECOND_LOOK, true);
+        this.#lookAgain(part);
       }
     } catch {
-      // Redis is away: the next check looks again.
+      // Redis is away.
+      this.#lookAgain(part);
     }
   }
 
-  #read(jobId: string, returned: unknown): Result<unknown, unknown> {
-    const { seal, serializer, clock, prefix, queueName, report } = this.#parts;
-    const opened = seal.open('result', addressOf(prefix, queueName, jobId), returned, clock.wall());
-    if (opened.isErr()) {
-      report(`result of job ${jobId} of queue "${queueName}"`, opened.error);
-      return err(opened.error);
-    }
-    return readResult(opened.value, serializer);
+  #lookAgain(part: JobPart): void {
+    part.toLookUp = true;
+    if (this.#closed) return;
+    this.#secondLook ??= this.#parts.clock.setTimer(
+      () => {
+        this.#secondLook = undefined;
+        this.#lookDue();
+      },
+      SECOND_LOOK,
+      true,
+    );
   }
 
-  #readFailure(jobId: string, reason: unknown): Result<unknown, unknown> {
+  #read(part: JobPart, envelope: unknown): Result<unknown, unknown> {
+    return this.#open(part, envelope).andThen((body) => readResult(body, this.#parts.serializer));
+  }
+
+  #open({ lane, jobId }: JobPart, envelope: unknown): Result<string, RejectedMessageError> {
+    const { seal, clock, prefix, report } = this.#parts;
+    const opened = seal.open('result', addressOf(prefix, lane.queueName, jobId), envelope, clock.wall());
+    if (opened.isErr()) report(`result of job ${jobId} of queue "${lane.queueName}"`, opened.error);
+    return opened;
+  }
+
+  #readFailure(part: JobPart, reason: unknown): Result<unknown, unknown> {
     const envelope = readFailure(reason);
-    if (envelope !== undefined) return this.#read(jobId, envelope);
+    if (envelope !== undefined) return this.#read(part, envelope);
     const text = typeof reason === 'string' ? reason : 'no reason';
     return err(new RejectedMessageError('malformed', `the job failed, and its worker did not say how: ${text}`));
   }
 
   /** While anybody waits, what has not been looked at for a while is looked up. */
-  #startChecks(): void {
+  #checkLater(): Timer {
     const { clock, lookupInterval } = this.#parts;
-    if (this.#timer !== undefined || this.#closed) return;
-    this.#timer = clock.setTimer(() => {
-      this.#timer = undefined;
+    return clock.setTimer(() => {
+      this.#check = undefined;
       if (this.#watched.size === 0) return;
-      this.#check();
-      this.#startChecks();
+      this.#news?.check();
+      const before = clock.now() - lookupInterval;
+      for (const part of this.parts()) if (part.phase === 'sent' && part.lookedAt <= before) void this.#lookUp(part);
+      this.#check = this.#checkLater();
     }, lookupInterval / 2);
-  }
-
-  #check(): void {
-    const { clock, lookupInterval } = this.#parts;
-    const before = clock.now() - lookupInterval;
-    if (!this.#live) void this.#start();
-    for (const part of this.parts()) if (part.phase === 'sent' && part.lookedAt <= before) void this.#lookUp(part);
   }
 }
 
-function lost(why: string): Result<unknown, JobLostError> {
-  return err(new JobLostError(`the result of the job is lost: ${why}`));
+function notThere(): JobLostError {
+  return new JobLostError('the result of the job is lost: it is not in Redis any more');
 }
 
 function parsed(text: string | undefined): unknown {

@@ -1,5 +1,5 @@
 import { Queue } from 'bullmq';
-import { Collector, type Payload, RetryTask } from 'collector-queue';
+import { Collector, type Payload, type ResultList, RetryTask } from 'collector-queue';
 import { type BullMQCollectorQueue, type BullMQQueueOptions, RejectedMessageError } from 'collector-queue/bullmq';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { type RedisServer, startRedis } from '../redis-server.ts';
@@ -184,17 +184,53 @@ describe('with a secret', () => {
     expect((await other.getPublisher().publish(1).wait()).oks()).toEqual(['done']);
   });
 
-  test('a result that was forged does not count', async () => {
-    const { queue, intruder } = await scene();
+  const FORGED = JSON.stringify({ v: 1, due: Date.now(), body: '{"ok":true}\n"forged"' });
+
+  /** Somebody waits for a job that waits for a worker. */
+  async function sceneOfWaiting(): Promise<Scene & { waiting: Promise<ResultList>; a: Queue; jobId: string }> {
+    const here = await scene();
+    const { queue, intruder } = here;
+    await queue.getPublisher().publish('first', { keys: 'a' }).wait();
     await queue.pause();
-    const event = queue.getPublisher().publish('real', { keys: 'a' });
-    const waiting = event.wait();
-    await until(() => queue.getMetrics().accepted === 1);
+    const waiting = queue.getPublisher().publish('real', { keys: 'a' }).wait();
+    await until(() => queue.getMetrics().accepted === 2);
     const a = intruder.queue('a');
-    const [job] = await a.getWaiting();
-    const forged = JSON.stringify({ v: 1, due: Date.now(), body: '{"ok":true}\n"forged"' });
-    const fields = ['event', 'completed', 'jobId', job?.id as string, 'returnvalue', forged];
-    await redis.command('XADD', a.toKey('events'), '*', ...fields);
+    return { ...here, waiting, a, jobId: (await a.getWaiting())[0]?.id as string };
+  }
+
+  test.each([
+    ['', 'malformed'],
+    ['junk', 'malformed'],
+    ['{"v":1}', 'malformed'],
+    [FORGED, 'unsigned'],
+  ])('news of a result that were forged (%j) do not count: what the job ends with does', async (envelope, reason) => {
+    const { queue, options, waiting, jobId } = await sceneOfWaiting();
+    const events = told(queue);
+    const channel = `${options.prefix}:@results:${jobId.slice(0, 13)}`;
+    expect(await redis.command('PUBLISH', channel, `${jobId}\n${envelope}`)).toBe(1);
+    const internal = () => events.filter(({ status }) => status === 'error-internal');
+    await until(() => internal().length === 1);
+    expect(internal()[0]?.error).toMatchObject({ code: 'CQ_REJECTED_MESSAGE', reason });
+    await queue.resume();
+    expect((await waiting).oks()).toEqual(['real']);
+  });
+
+  test('news of nothing that is waited for, or of no job at all, do no harm', async () => {
+    const { queue, options, waiting, jobId } = await sceneOfWaiting();
+    const channel = `${options.prefix}:@results:${jobId.slice(0, 13)}`;
+    for (const news of ['', '\n', 'x', `${jobId}x\n${FORGED}`]) {
+      expect(await redis.command('PUBLISH', channel, news)).toBe(1);
+    }
+    await queue.resume();
+    expect((await waiting).oks()).toEqual(['real']);
+  });
+
+  test('a result that was forged in its job does not count', async () => {
+    const { a, waiting, jobId } = await sceneOfWaiting();
+    await redis.command('LREM', a.toKey('paused'), 1, jobId);
+    await redis.command('LREM', a.toKey('wait'), 1, jobId);
+    await redis.command('HSET', a.toKey(jobId), 'returnvalue', FORGED, 'finishedOn', 1);
+    await redis.command('ZADD', a.toKey('completed'), 1, jobId);
     expect((await waiting).errs()[0]).toMatchObject({ code: 'CQ_REJECTED_MESSAGE', reason: 'unsigned' });
   });
 });

@@ -124,9 +124,10 @@ describe('what a processor says of its task', () => {
     const events = told(queue);
     expect((await queue.getPublisher().publish('again').wait()).oks()).toEqual(['done']);
     expect(numbers).toEqual([1, 2, 3]);
+    // Redis may have given it to the worker before its answer to the sender was read.
     const names = events.map(({ status }) => status).filter((name) => name !== 'scaled');
-    expect(names).toEqual([
-      'enqueued',
+    expect(names).toContain('enqueued');
+    expect(names.filter((name) => name !== 'enqueued')).toEqual([
       'started',
       'retrying',
       'started',

@@ -1,0 +1,76 @@
+import type { Job } from 'bullmq';
+import type { Result } from 'neverthrow';
+import { asError } from '../core/errors.ts';
+import { QueueEventName } from '../queue-events/names.ts';
+import type { QueueEventSource } from '../queue-events/queue-events.ts';
+import type { Lane } from './lane.ts';
+import { writeNews } from './messages/news.ts';
+import { writeResult } from './messages/result-message.ts';
+import { type Envelope, MOST_SKEW } from './messages/seal.ts';
+import { addressOf, resultChannelOf } from './names.ts';
+import type { Notes } from './notes.ts';
+import type { BullMQQueueSettings } from './settings.ts';
+
+/** What a sender of results works with. */
+export interface ResultSenderParts {
+  readonly settings: BullMQQueueSettings;
+  readonly notes: Notes;
+  readonly events: QueueEventSource;
+}
+
+/** Seals the results of a collector's jobs, and tells them to who has sent the jobs. */
+export class ResultSender {
+  readonly #parts: ResultSenderParts;
+  readonly #lane: Lane;
+  /** Why Redis did not let the last one be concluded: told once, not for each job. */
+  #refusal: string | undefined;
+
+  constructor(parts: ResultSenderParts, lane: Lane) {
+    this.#parts = parts;
+    this.#lane = lane;
+  }
+
+  seal({ id }: Job, eventId: string, result: Result<unknown, unknown>): Envelope {
+    const { settings, events } = this.#parts;
+    const { seal, serializer, stackTraces, clock, prefix } = settings;
+    const { body, problem } = writeResult(result, serializer, { stackTraces });
+    const name = QueueEventName.ERROR_STORING_RESULT;
+    if (problem !== undefined && events.observed(name)) events.emit(name, { id: eventId, error: problem });
+    return seal.close('result', addressOf(prefix, this.#lane.queueName, id as string), clock.wall(), body);
+  }
+
+  /**
+   * The job is about to end in Redis: this is written on the connection on which it is moved then, and holds only while the
+   * worker has the job, as the move does.
+   *
+   * @param envelope - null if nobody wants the result
+   */
+  conclude({ id }: Job, token: string, envelope: Envelope | null, isDone: boolean): void {
+    const { settings, notes } = this.#parts;
+    const jobId = id as string;
+    const ttl = isDone && settings.seal.signs ? settings.maxAge + MOST_SKEW : 0;
+    if (ttl === 0 && envelope === null) return;
+    notes
+      .conclude({
+        queue: this.#lane.queueName,
+        jobId,
+        lockKey: `${this.#lane.queue.toKey(jobId)}:lock`,
+        token,
+        ttl,
+        channel: envelope === null ? undefined : resultChannelOf(settings.prefix, jobId),
+        news: envelope === null ? '' : writeNews(jobId, envelope),
+      })
+      .then(this.#concluded, this.#refused);
+  }
+
+  readonly #concluded = (): void => {
+    this.#refusal = undefined;
+  };
+
+  readonly #refused = (error: unknown): void => {
+    const { message } = asError(error);
+    if (message === this.#refusal) return;
+    this.#refusal = message;
+    this.#parts.events.reportInternal(`telling of results of queue "${this.#lane.queueName}"`, error);
+  };
+}
