@@ -18,8 +18,11 @@ const finished = 'by hand, add and waitUntilFinished';
  * number of processes, so of rounds, not how long each is measured.
  */
 const total = 6_000;
-const warmUp = 6_000;
-/** In which each contestant does its share of what is measured: long enough that its caches are warm for most of it. */
+const warmUp = 8_000;
+/**
+ * In which each contestant does its share: long enough that its caches are warm for most of it. Also while they warm up: who
+ * was warmed up last, and the others before, would be faster by a tenth.
+ */
 const turns = 4;
 const fanOuts = [1, 3, 10];
 const windows = [1, 100, 1_000];
@@ -55,7 +58,7 @@ const comparisons = [
   { one: oursSigned, other: ours, what: '`send`, signed over not signed' },
 ];
 
-/** Of the jobs that are measured, by how long one takes. */
+/** Of the jobs that are measured, by how long one takes. Where it is below 1, as many warm up as elsewhere. */
 const shareOf = (load, variant) => (load === 'sent' ? 5 : load === 'awaited' && variant === 1 ? 1 / 3 : 1);
 
 const idOf = (load, variant) => `${load}/${variant}`;
@@ -69,8 +72,8 @@ export default {
     'for each collector; the results come by one listener of `QueueEvents` and a map, or by `waitUntilFinished`. All keep ' +
     'finished jobs alike. Sends are in windows of 1,000, each acknowledged before the next begins; where results are awaited, a ' +
     `window is all that is under way. ${count(warmUp)} jobs warm up, ${count(total)} are measured (five times as ` +
-    'many where they are only sent, a third of both where one is awaited at a time). ' +
-    `All contestants of a column are there at once and take turns, ${turns} each, so that a machine that ` +
+    'many of both where they are only sent; a third are measured where one is awaited at a time). ' +
+    `All contestants of a column are there at once and take turns, ${turns} each to warm up and ${turns} that are measured, so that a machine that ` +
     'gets slower does so for all. CPU time is that of the two processes per job, without Redis.',
   peers: ['bullmq', 'ioredis'],
 
@@ -122,22 +125,28 @@ const timeOver = (one, other) => `time of ${one} / ${other}`;
 async function measure({ load, variant, competing }, scale) {
   const keys = Array.from({ length: load === 'worked' ? variant : 1 }, (_, at) => `collector-${at}`);
   const contestants = await Promise.all(competing.map((contestant) => started(contestant, load, keys)));
-  const share = shareOf(load, variant);
   const ask = { window: load === 'awaited' ? variant : 1_000, awaited: load === 'awaited' };
-  const valuesIn = (jobs) => Math.max(1, Math.round((share * jobs) / keys.length));
-
-  for (const { run } of contestants) await run({ ...ask, send: valuesIn(warmUp) });
-  const before = await Promise.all(contestants.map(({ used }) => used()));
-  const seconds = competing.map(() => 0);
-  for (let turn = 0; turn < turns; turn++) {
-    for (const at of rotated(competing.keys(), turn)) {
-      seconds[at] += await contestants[at].run({ ...ask, send: valuesIn((scale * total) / turns) });
+  const share = shareOf(load, variant);
+  /** For each turn. */
+  const valuesOf = (jobs) => Math.max(1, Math.round(jobs / turns / keys.length));
+  const inTurns = async (values) => {
+    const seconds = competing.map(() => 0);
+    for (let turn = 0; turn < turns; turn++) {
+      for (const at of rotated(competing.keys(), turn)) {
+        seconds[at] += await contestants[at].run({ ...ask, send: values });
+      }
     }
-  }
+    return seconds;
+  };
+
+  await inTurns(valuesOf(Math.max(1, share) * warmUp));
+  const before = await Promise.all(contestants.map(({ used }) => used()));
+  const values = valuesOf(share * scale * total);
+  const seconds = await inTurns(values);
   const after = await Promise.all(contestants.map(({ used }) => used()));
   for (const { stop } of contestants) stop();
 
-  const jobs = turns * valuesIn((scale * total) / turns) * keys.length;
+  const jobs = turns * values * keys.length;
   const metrics = {};
   for (const [at, contestant] of competing.entries()) {
     metrics[`${contestant}: jobsPerS`] = jobs / seconds[at];
