@@ -31,6 +31,8 @@ export class JobPart {
   watched = false;
   /** Its result may be there already. */
   toLookUp = false;
+  /** Its result may have been told, unheard, and not be there yet. */
+  toLookUpTwice = false;
   /** When it was looked up last, or began to be watched, on the queue's clock. */
   lookedAt = 0;
   /** Nobody wants it any more: it is to be taken out of Redis. */

@@ -27,7 +27,7 @@ export interface WatchParts {
   readonly report: (source: string, error: unknown) => void;
 }
 
-/** How soon a job that was not found is looked for again: it may just have finished. Milliseconds. */
+/** How soon a job is looked up again that may have finished just then. Milliseconds. */
 const SECOND_LOOK = 500;
 
 /**
@@ -74,7 +74,7 @@ export class ResultWatch {
     part.lookedAt = this.#parts.clock.now();
     this.#watched.set(part.jobId, { part });
     this.#news ??= this.#listen();
-    if (part.phase === 'sent' || !this.#news.isComplete) this.#lookSoon(part);
+    if (part.phase === 'sent' || !this.#news.isComplete) this.#mayHaveMissed(part);
     this.#check ??= this.#checkLater();
   }
 
@@ -105,7 +105,7 @@ export class ResultWatch {
       told: (news) => this.#told(news),
       complete: () => this.#lookDue(),
       interrupted: () => {
-        for (const part of this.parts()) part.toLookUp = true;
+        for (const part of this.parts()) this.#mayHaveMissed(part);
       },
       refused: (error) => report('news of results', error),
     });
@@ -122,6 +122,12 @@ export class ResultWatch {
       part.disbelief = opened.error;
       this.#lookSoon(part);
     }
+  }
+
+  /** A job is told of just before it ends: who did not hear of it may look a moment too early. */
+  #mayHaveMissed(part: JobPart): void {
+    part.toLookUpTwice = true;
+    this.#lookSoon(part);
   }
 
   /** Looks a job up once Redis has it and nothing can be missed any more; by then it may be known what came of it. */
@@ -142,11 +148,11 @@ export class ResultWatch {
       if (!part.watched) return;
       if (state === 1) part.done(this.#read(part, parsed(text)));
       else if (state === 2) part.done(this.#readFailure(part, text));
-      else if (state !== -1) part.missing = false;
-      else if (part.missing) part.done(err(part.disbelief ?? notThere()));
+      else if (state === -1 && part.missing) part.done(err(part.disbelief ?? notThere()));
       else {
-        part.missing = true;
-        this.#lookAgain(part);
+        part.missing = state === -1;
+        if (part.missing || part.toLookUpTwice) this.#lookAgain(part);
+        part.toLookUpTwice = false;
       }
     } catch {
       // Redis is away.

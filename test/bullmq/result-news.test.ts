@@ -140,6 +140,25 @@ describe('results', () => {
     expect((await publisher.publish('next', { keys: 'a' }).wait()).oks()).toEqual(['next']);
   });
 
+  test('that were told in vain a moment before they were there are found by a second look', async () => {
+    const server = await redisForTest();
+    const prefix = ownPrefix();
+    const queue = await started([echo()], { connection: server.url, prefix, role: 'publisher', ...NO_LOOKUPS });
+    const event = queue.getPublisher().publish('x');
+    const waiting = event.wait();
+    await until(async () => (await subscribers(server)).length === 1 && queue.getMetrics().accepted === 1);
+    const [before] = await subscribers(server);
+    await server.command('CLIENT', 'KILL', 'ID', before as string);
+    await until(async () => (await subscribers(server)).some((id) => id !== before));
+    // The first look finds it unfinished.
+    await passed(50);
+    const [jobId] = (await clientOf(server).lrange(`${prefix}:a:wait`, 0, 0)) as [string];
+    const result = JSON.stringify({ v: 1, due: Date.now(), body: '{"ok":true}\n"there"' });
+    await server.command('HSET', `${prefix}:a:${jobId}`, 'returnvalue', result, 'finishedOn', 1);
+    await server.command('ZADD', `${prefix}:a:completed`, 1, jobId);
+    expect((await waiting).oks()).toEqual(['there']);
+  });
+
   test('are looked up while Redis lets nobody listen or tell, which is said once', async () => {
     const server = await redisForTest();
     await server.command('ACL', 'SETUSER', 'deaf', 'on', '>word', '~*', '+@all', 'resetchannels');
