@@ -20,14 +20,14 @@ const FORBIDDEN = /^(WRONGPASS|NOAUTH|NOPERM|ERR (AUTH|invalid password|Client s
 type Settings = Pick<BullMQQueueSettings, 'connection' | 'connectTimeout' | 'clock' | 'name'>;
 
 /**
- * The connections of one run that are shared by all of its queues; BullMQ makes those that block from
- * {@link Connections.template}.
+ * The connections of one run that are shared by all of its queues. BullMQ makes those that block, for workers, from `working`;
+ * that for results is made from {@link Connections.template}.
  *
  * - `sending`: fails at once while Redis is away. For publishers.
  * - `working`: waits until Redis is back. For workers, who must not lose what they have done.
  */
 export class Connections {
-  /** Never connected: BullMQ duplicates it where it wants a connection that blocks. */
+  /** Never connected: what all of ours are duplicates of. */
   readonly template: Redis;
   readonly #make: RedisMaker;
   readonly #settings: Settings;

@@ -25,6 +25,8 @@ export class JobPart {
   /** Let go once Redis has it: an event may be kept for long. */
   data: Envelope | undefined;
   options: JobOptions | undefined;
+  /** It was given to the connection at least once: a worker may have it, whether Redis has answered or not. */
+  left = false;
   phase: 'held' | 'sent' | 'withdrawn' | 'failed' = 'held';
   result: Result<unknown, unknown> | undefined = undefined;
   /** Whether somebody waits for it. */
@@ -37,8 +39,8 @@ export class JobPart {
   lookedAt = 0;
   /** Nobody wants it any more: it is to be taken out of Redis. */
   unwanted = false;
-  /** It was looked for, and not found. */
-  missing = false;
+  /** Since when it is looked for in vain, on the queue's clock. */
+  missingSince: number | undefined = undefined;
   /** Why what was told of it was not believed. */
   disbelief: Error | undefined = undefined;
 

@@ -8,6 +8,7 @@ import { delayAfter, type RetrySettings } from '../policies/retry.ts';
 import { QueueEventName, type TaskQueueEvent } from '../queue-events/names.ts';
 import type { QueueEventSource } from '../queue-events/queue-events.ts';
 import { JobPayload } from './assignment.ts';
+import type { Audience } from './audience.ts';
 import type { RemoteDeadLetters } from './dead-letters.ts';
 import { PoisonError } from './errors.ts';
 import { JobInbox } from './job-inbox.ts';
@@ -36,6 +37,7 @@ export interface WorkerParts {
   readonly deadLetters: RemoteDeadLetters;
   readonly events: QueueEventSource;
   readonly tally: Tally;
+  readonly audience: Audience;
   /** Whether the process gives up on what runs. */
   readonly isClosing: () => boolean;
 }

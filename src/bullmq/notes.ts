@@ -34,7 +34,7 @@ export interface Conclusion {
   readonly token: string;
   /** How long it is to be remembered that the job completed, in milliseconds; 0 for not at all. */
   readonly ttl: number;
-  /** Where its result is waited for; undefined if nobody does. */
+  /** Where its result is waited for; undefined if it is not to be told. */
   readonly channel: string | undefined;
   /** What is told there. */
   readonly news: string;
@@ -50,8 +50,11 @@ export interface Notes {
   announced(now: number, ttl: number): Promise<Announcement[]>;
   /** Whether a job has completed. */
   isDone(queue: string, jobId: string): Promise<boolean>;
-  /** A job ends with this worker, if that still has it: what is to be said and remembered of that. */
-  conclude(conclusion: Conclusion): Promise<void>;
+  /**
+   * A job ends with this worker, if that still has it: what is to be said and remembered of that. How many listened;
+   * undefined if nothing was told.
+   */
+  conclude(conclusion: Conclusion): Promise<number | undefined>;
   /** Counts that a job runs alone now: which time this is. */
   startAlone(queue: string, jobId: string): Promise<number>;
   /** The process has outlived the job. */
@@ -78,23 +81,21 @@ const ALONE_TTL = 7 * 86_400_000;
 /** Keys that are looked at in one go. */
 const SCANNED = 1_000;
 
-/** If the lock is still ours, sets the marker, if any, and tells what is to be told. */
-const CONCLUDE = `
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return end
-if ARGV[2] ~= '0' then redis.call('SET', KEYS[2], '1', 'PX', ARGV[2]) end
-if ARGV[3] ~= '' then redis.call('PUBLISH', ARGV[3], ARGV[4]) end`;
-
-/** What {@link CONCLUDE} is called by; ioredis sends the text of a script once for each connection. */
-type Concluding = Redis & { collectorQueueConclude(...args: (string | number)[]): Promise<unknown> };
+/**
+ * If the lock is still ours, sets the marker, if any, and tells what is to be told. Sent as a text each time: a script that
+ * Redis has forgotten would be sent again behind the move, which takes the lock away.
+ */
+const CONCLUDE = `if redis.call('GET',KEYS[1])~=ARGV[1] then return end
+if ARGV[2]~='0' then redis.call('SET',KEYS[2],'1','PX',ARGV[2]) end
+if ARGV[3]~='' then return redis.call('PUBLISH',ARGV[3],ARGV[4]) end`;
 
 /** {@link Notes} in Redis. No collector's queue has a name with an `@`, so the keys meet nobody else's. */
 export class RedisNotes implements Notes {
-  readonly #redis: Concluding;
+  readonly #redis: Redis;
   readonly #prefix: string;
 
   constructor(redis: Redis, prefix: string) {
-    redis.defineCommand('collectorQueueConclude', { numberOfKeys: 2, lua: CONCLUDE });
-    this.#redis = redis as Concluding;
+    this.#redis = redis;
     this.#prefix = prefix;
   }
 
@@ -124,9 +125,10 @@ export class RedisNotes implements Notes {
     return (await this.#redis.exists(this.#done(queue, jobId))) === 1;
   }
 
-  async conclude({ queue, jobId, lockKey, token, ttl, channel = '', news }: Conclusion): Promise<void> {
+  async conclude({ queue, jobId, lockKey, token, ttl, channel, news }: Conclusion): Promise<number | undefined> {
     const doneKey = ttl === 0 ? lockKey : this.#done(queue, jobId);
-    await this.#redis.collectorQueueConclude(lockKey, doneKey, token, Math.ceil(ttl), channel, news);
+    const listeners = await this.#redis.eval(CONCLUDE, 2, lockKey, doneKey, token, Math.ceil(ttl), channel ?? '', news);
+    return (listeners as number | null) ?? undefined;
   }
 
   async startAlone(queue: string, jobId: string): Promise<number> {

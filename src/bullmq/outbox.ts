@@ -59,6 +59,8 @@ export class Outbox {
   /** Jobs that Redis has not acknowledged. */
   #held = 0;
   #closed = false;
+  /** What is to happen before anything more leaves. */
+  #holds = 0;
   /** Redis was silent; nothing more is sent until it answers again. */
   #silent = false;
 
@@ -118,6 +120,15 @@ export class Outbox {
     while (this.#held > 0) await new Promise<void>((resolve) => this.#readyWaiters.add(resolve));
   }
 
+  /** Lets nothing leave until then. The promise never rejects. */
+  holdUntil(then: Promise<unknown>): void {
+    this.#holds++;
+    void then.then(() => {
+      this.#holds--;
+      for (const lane of this.#lanes) this.#schedule(lane);
+    });
+  }
+
   /** Gives up on what is held. */
   close(error: Error): void {
     this.#closed = true;
@@ -151,6 +162,7 @@ export class Outbox {
           this.#failAll(lane.waiting.splice(0), new BrokerUnavailableError('Redis is away'));
         return;
       }
+      if (this.#holds > 0) return;
       void this.#fly(lane, lane.waiting.splice(0, BATCH));
     }
   }
@@ -159,6 +171,7 @@ export class Outbox {
     const { clock, sendTimeout } = this.#settings;
     const flight: Flight = { lane, batch, deadline: clock.now() + sendTimeout };
     lane.flights++;
+    for (const part of batch) part.left = true;
     this.#underWay.push(flight);
     if (this.#watchdog === undefined) this.#watch(sendTimeout);
     const answers = await lane.add(batch);

@@ -44,7 +44,7 @@ export function redisMaker({ Redis }: IORedis): RedisMaker {
       super.disconnect(reconnect);
     }
 
-    /** For a connection that blocks: it connects at once. */
+    /** It connects at once. */
     override duplicate(options: RedisOptions = {}): unknown {
       return new Client({ ...this.options, lazyConnect: false, ...options });
     }

@@ -7,6 +7,7 @@ import { QueueEventName } from '../queue-events/names.ts';
 import type { QueueEventSource } from '../queue-events/queue-events.ts';
 import { settlesWithin } from '../schedule/time-limit.ts';
 import { Timers } from '../schedule/timers.ts';
+import { Audience } from './audience.ts';
 import { AwaitedParts } from './awaited-parts.ts';
 import { Connections } from './connections.ts';
 import { Crew } from './crew.ts';
@@ -80,6 +81,7 @@ export class RemoteRun implements RemoteHost, OutboxObserver {
       ...settings,
       origin: this.origin,
       template: this.#connections.template,
+      hold: (until) => this.#outbox?.holdUntil(until),
       report: (source, error) => events.reportInternal(source, error),
     });
     this.#awaited = new AwaitedParts(this.results);
@@ -295,6 +297,7 @@ export class RemoteRun implements RemoteHost, OutboxObserver {
       runner: new JobRunner(collectors, settings, events, middleware),
       deadLetters: new RemoteDeadLetters({ settings, events, laneOf: this.#laneOfWorkers }),
       tally: this.tally,
+      audience: new Audience(this.clock),
     };
     this.#crew = new Crew(parts, collectors, this.#laneOfWorkers);
     await this.#crew.start();

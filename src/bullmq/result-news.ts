@@ -1,9 +1,10 @@
 import type { Redis } from 'ioredis';
 import { asError } from '../core/errors.ts';
+import type { Clock, Timer } from '../schedule/clock.ts';
 
 /** Told what becomes of results. */
 export interface NewsReader {
-  /** A job has ended. */
+  /** A job is about to end. */
   told(news: string): void;
   /** From here on all is told. */
   complete(): void;
@@ -13,35 +14,39 @@ export interface NewsReader {
   refused(error: Error): void;
 }
 
-/** Checks in a row that Redis may leave without an answer. */
-const SILENCES = 2;
+/** What it is made of. */
+export interface NewsParts {
+  /** What the connection is made from. */
+  readonly template: Redis;
+  readonly channel: string;
+  readonly clock: Clock;
+  /** How long Redis may take to answer, in milliseconds. */
+  readonly patience: number;
+}
 
 /**
  * The connection on which a process is told of the results of its events, as soon as their jobs end. Nothing is kept for it:
  * what is told while it is away is missed, and has to be looked up.
  */
 export class ResultNews {
-  readonly #redis: Redis;
-  readonly #channel: string;
+  readonly #parts: NewsParts;
   readonly #reader: NewsReader;
+  readonly #redis: Redis;
   #isComplete = false;
-  #silences = 0;
+  /** Redis owes an answer: without it, the connection is made anew. */
+  #deadline: Timer | undefined;
   #refusal: string | undefined;
 
-  constructor(template: Redis, channel: string, reader: NewsReader) {
-    this.#channel = channel;
+  constructor(parts: NewsParts, reader: NewsReader) {
+    this.#parts = parts;
     this.#reader = reader;
-    this.#redis = template.duplicate({ autoResubscribe: false });
-    // The other connections tell of an outage.
-    this.#redis.on('error', () => undefined);
-    this.#redis.on('ready', () => {
-      this.#silences = 0;
-      void this.#listen();
+    this.#redis = parts.template.duplicate({ autoResubscribe: false });
+    this.#redis.on('error', (error: Error) => {
+      // The other connections tell of an outage.
+      if (error.name === 'ReplyError') this.#refused(error);
     });
-    this.#redis.on('close', () => {
-      this.#isComplete = false;
-      reader.interrupted();
-    });
+    this.#redis.on('ready', () => void this.#listen());
+    this.#redis.on('close', () => this.#interrupt());
     this.#redis.on('message', (_channel, news) => reader.told(news));
   }
 
@@ -49,30 +54,35 @@ export class ResultNews {
     return this.#isComplete;
   }
 
-  /** To be called now and then: a connection on which Redis does not answer, or lets nobody listen, is made anew. */
+  /** To be called now and then: asks Redis for a sign of life. */
   check(): void {
-    if (this.#redis.status !== 'ready') return;
-    if (this.#silences === SILENCES) {
-      this.#redis.disconnect(true);
-      return;
-    }
-    this.#silences++;
-    if (this.#isComplete) this.#redis.ping().then(this.#heard, () => undefined);
+    if (!this.#isComplete || this.#deadline !== undefined) return;
+    this.#expectAnswer();
+    this.#redis.ping().then(this.#heard, this.#heard);
   }
 
   close(): void {
+    this.#heard();
     this.#redis.disconnect();
   }
 
+  #expectAnswer(): void {
+    const { clock, patience } = this.#parts;
+    this.#deadline?.cancel();
+    this.#deadline = clock.setTimer(() => this.#redis.disconnect(true), patience, true);
+  }
+
   readonly #heard = (): void => {
-    this.#silences = 0;
+    this.#deadline?.cancel();
+    this.#deadline = undefined;
   };
 
   async #listen(): Promise<void> {
+    this.#expectAnswer();
     try {
-      await this.#redis.subscribe(this.#channel);
+      await this.#redis.subscribe(this.#parts.channel);
     } catch (error) {
-      // An interruption is no refusal: there will be another connection.
+      // An interruption is no refusal. After a refusal the deadline stays, and there will be another try as well.
       if (this.#redis.status === 'ready') this.#refused(asError(error));
       return;
     }
@@ -80,6 +90,12 @@ export class ResultNews {
     this.#isComplete = true;
     this.#refusal = undefined;
     this.#reader.complete();
+  }
+
+  #interrupt(): void {
+    this.#heard();
+    this.#isComplete = false;
+    this.#reader.interrupted();
   }
 
   #refused(error: Error): void {

@@ -3,6 +3,7 @@ import type { Result } from 'neverthrow';
 import { asError } from '../core/errors.ts';
 import { QueueEventName } from '../queue-events/names.ts';
 import type { QueueEventSource } from '../queue-events/queue-events.ts';
+import type { Audience } from './audience.ts';
 import type { Lane } from './lane.ts';
 import { writeNews } from './messages/news.ts';
 import { writeResult } from './messages/result-message.ts';
@@ -16,6 +17,7 @@ export interface ResultSenderParts {
   readonly settings: BullMQQueueSettings;
   readonly notes: Notes;
   readonly events: QueueEventSource;
+  readonly audience: Audience;
 }
 
 /** Seals the results of a collector's jobs, and tells them to who has sent the jobs. */
@@ -46,10 +48,13 @@ export class ResultSender {
    * @param envelope - null if nobody wants the result
    */
   conclude({ id }: Job, token: string, envelope: Envelope | null, isDone: boolean): void {
-    const { settings, notes } = this.#parts;
+    const { settings, notes, audience } = this.#parts;
     const jobId = id as string;
+    const channel = resultChannelOf(settings.prefix, jobId);
+    const news = envelope !== null && audience.mayListen(channel) ? writeNews(jobId, envelope) : undefined;
     const ttl = isDone && settings.seal.signs ? settings.maxAge + MOST_SKEW : 0;
-    if (ttl === 0 && envelope === null) return;
+    if (ttl === 0 && news === undefined) return;
+    const at = settings.clock.now();
     notes
       .conclude({
         queue: this.#lane.queueName,
@@ -57,20 +62,25 @@ export class ResultSender {
         lockKey: `${this.#lane.queue.toKey(jobId)}:lock`,
         token,
         ttl,
-        channel: envelope === null ? undefined : resultChannelOf(settings.prefix, jobId),
-        news: envelope === null ? '' : writeNews(jobId, envelope),
+        channel: news === undefined ? undefined : channel,
+        news: news ?? '',
       })
-      .then(this.#concluded, this.#refused);
+      .then(
+        (listeners) => {
+          this.#refusal = undefined;
+          if (listeners === 0) audience.nobody(channel, at);
+        },
+        (error) => {
+          if (news !== undefined) audience.nobody(channel, at);
+          this.#refused(error);
+        },
+      );
   }
 
-  readonly #concluded = (): void => {
-    this.#refusal = undefined;
-  };
-
-  readonly #refused = (error: unknown): void => {
+  #refused(error: unknown): void {
     const { message } = asError(error);
     if (message === this.#refusal) return;
     this.#refusal = message;
     this.#parts.events.reportInternal(`telling of results of queue "${this.#lane.queueName}"`, error);
-  };
+  }
 }

@@ -2,6 +2,8 @@ import type { Redis } from 'ioredis';
 import { err, type Result } from 'neverthrow';
 import { describeThrown } from '../core/errors.ts';
 import type { Clock, Timer } from '../schedule/clock.ts';
+import { settlesWithin } from '../schedule/time-limit.ts';
+import { DEAFNESS } from './audience.ts';
 import { JobLostError } from './errors.ts';
 import type { JobPart } from './job-part.ts';
 import { RejectedMessageError } from './messages/errors.ts';
@@ -24,11 +26,18 @@ export interface WatchParts {
   readonly serializer: Serializer;
   readonly clock: Clock;
   readonly lookupInterval: number;
+  /** How long Redis may take to answer, in milliseconds. */
+  readonly sendTimeout: number;
+  /** Lets nothing be sent until then. */
+  readonly hold: (until: Promise<unknown>) => void;
   readonly report: (source: string, error: unknown) => void;
 }
 
-/** How soon a job is looked up again that may have finished just then. Milliseconds. */
-const SECOND_LOOK = 500;
+/** How soon a job is looked up again that may have finished just then; longer than {@link DEAFNESS}. Milliseconds. */
+const SECOND_LOOK = 2 * DEAFNESS;
+
+/** How long the first sends that somebody waits for are held up until their results can be heard. Milliseconds. */
+const HOLD = 1_000;
 
 /**
  * A part in the map of those watched. Emptied once it is not watched any more: a map that many entries pass through
@@ -48,7 +57,8 @@ export class ResultWatch {
   #news: ResultNews | undefined;
   #closed = false;
   #check: Timer | undefined;
-  #secondLook: Timer | undefined;
+  /** When the news became complete, on the queue's clock. */
+  #completeSince = Number.NEGATIVE_INFINITY;
 
   constructor(parts: WatchParts) {
     this.#parts = parts;
@@ -71,10 +81,11 @@ export class ResultWatch {
   watch(part: JobPart): void {
     if (this.#closed) return;
     part.watched = true;
-    part.lookedAt = this.#parts.clock.now();
+    const now = this.#parts.clock.now();
+    part.lookedAt = now;
     this.#watched.set(part.jobId, { part });
     this.#news ??= this.#listen();
-    if (part.phase === 'sent' || !this.#news.isComplete) this.#mayHaveMissed(part);
+    if (part.left || !this.#news.isComplete || now < this.#completeSince + DEAFNESS) this.#mayHaveMissed(part);
     this.#check ??= this.#checkLater();
   }
 
@@ -94,21 +105,32 @@ export class ResultWatch {
   close(): void {
     this.#closed = true;
     this.#check?.cancel();
-    this.#secondLook?.cancel();
     this.#watched.clear();
     this.#news?.close();
   }
 
   #listen(): ResultNews {
-    const { template, prefix, origin, report } = this.#parts;
-    return new ResultNews(template, resultChannelOf(prefix, origin), {
-      told: (news) => this.#told(news),
-      complete: () => this.#lookDue(),
-      interrupted: () => {
-        for (const part of this.parts()) this.#mayHaveMissed(part);
+    const { template, prefix, origin, clock, sendTimeout: patience, report, hold } = this.#parts;
+    let listening: () => void = () => undefined;
+    hold(settlesWithin(new Promise<void>((resolve) => (listening = resolve)), clock, HOLD));
+    return new ResultNews(
+      { template, channel: resultChannelOf(prefix, origin), clock, patience },
+      {
+        told: (news) => this.#told(news),
+        complete: () => {
+          this.#completeSince = clock.now();
+          listening();
+          for (const part of this.parts()) if (part.toLookUp) this.#lookSoon(part);
+        },
+        interrupted: () => {
+          for (const part of this.parts()) this.#mayHaveMissed(part);
+        },
+        refused: (error) => {
+          listening();
+          report('news of results', error);
+        },
       },
-      refused: (error) => report('news of results', error),
-    });
+    );
   }
 
   /** What is not believed is no result: the job may have a better one. */
@@ -118,9 +140,9 @@ export class ResultWatch {
     if (part === undefined) return;
     const opened = this.#open(part, parsed(envelope));
     if (opened.isOk()) part.done(readResult(opened.value, this.#parts.serializer));
-    else {
-      part.disbelief = opened.error;
-      this.#lookSoon(part);
+    else if (part.disbelief === undefined) {
+      this.#disbelieve(part, opened.error);
+      this.#mayHaveMissed(part);
     }
   }
 
@@ -136,22 +158,19 @@ export class ResultWatch {
     if (part.phase === 'sent' && this.#news?.isComplete === true) void this.#lookUp(part);
   }
 
-  #lookDue(): void {
-    for (const part of this.parts()) if (part.toLookUp) this.#lookSoon(part);
-  }
-
   async #lookUp(part: JobPart): Promise<void> {
+    const { clock } = this.#parts;
     part.toLookUp = false;
-    part.lookedAt = this.#parts.clock.now();
+    part.lookedAt = clock.now();
     try {
       const [state, text] = await part.lane.look(part.jobId);
       if (!part.watched) return;
       if (state === 1) part.done(this.#read(part, parsed(text)));
       else if (state === 2) part.done(this.#readFailure(part, text));
-      else if (state === -1 && part.missing) part.done(err(part.disbelief ?? notThere()));
+      else if (state === -1) this.#missing(part);
       else {
-        part.missing = state === -1;
-        if (part.missing || part.toLookUpTwice) this.#lookAgain(part);
+        part.missingSince = undefined;
+        if (part.toLookUpTwice) this.#lookAgain(part);
         part.toLookUpTwice = false;
       }
     } catch {
@@ -160,28 +179,34 @@ export class ResultWatch {
     }
   }
 
+  /** It may have finished just now, and be gone: then that is told. */
+  #missing(part: JobPart): void {
+    const now = this.#parts.clock.now();
+    part.missingSince ??= now;
+    if (now - part.missingSince >= DEAFNESS) part.done(err(part.disbelief ?? notThere()));
+    else this.#lookAgain(part);
+  }
+
   #lookAgain(part: JobPart): void {
-    part.toLookUp = true;
     if (this.#closed) return;
-    this.#secondLook ??= this.#parts.clock.setTimer(
-      () => {
-        this.#secondLook = undefined;
-        this.#lookDue();
-      },
-      SECOND_LOOK,
-      true,
-    );
+    this.#parts.clock.setTimer(() => part.watched && this.#lookSoon(part), SECOND_LOOK, true);
   }
 
   #read(part: JobPart, envelope: unknown): Result<unknown, unknown> {
-    return this.#open(part, envelope).andThen((body) => readResult(body, this.#parts.serializer));
+    const opened = this.#open(part, envelope);
+    if (opened.isErr() && part.disbelief === undefined) this.#disbelieve(part, opened.error);
+    return opened.andThen((body) => readResult(body, this.#parts.serializer));
   }
 
   #open({ lane, jobId }: JobPart, envelope: unknown): Result<string, RejectedMessageError> {
-    const { seal, clock, prefix, report } = this.#parts;
-    const opened = seal.open('result', addressOf(prefix, lane.queueName, jobId), envelope, clock.wall());
-    if (opened.isErr()) report(`result of job ${jobId} of queue "${lane.queueName}"`, opened.error);
-    return opened;
+    const { seal, clock, prefix } = this.#parts;
+    return seal.open('result', addressOf(prefix, lane.queueName, jobId), envelope, clock.wall());
+  }
+
+  /** Told once for each job, whatever else comes. */
+  #disbelieve(part: JobPart, error: RejectedMessageError): void {
+    part.disbelief = error;
+    this.#parts.report(`result of job ${part.jobId} of queue "${part.lane.queueName}"`, error);
   }
 
   #readFailure(part: JobPart, reason: unknown): Result<unknown, unknown> {
@@ -196,8 +221,8 @@ export class ResultWatch {
     const { clock, lookupInterval } = this.#parts;
     return clock.setTimer(() => {
       this.#check = undefined;
-      if (this.#watched.size === 0) return;
       this.#news?.check();
+      if (this.#watched.size === 0) return;
       const before = clock.now() - lookupInterval;
       for (const part of this.parts()) if (part.phase === 'sent' && part.lookedAt <= before) void this.#lookUp(part);
       this.#check = this.#checkLater();

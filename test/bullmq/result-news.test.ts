@@ -1,9 +1,13 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { Collector, Payload } from 'collector-queue';
 import { BullMQCollectorQueue, JobLostError, RemoteError } from 'collector-queue/bullmq';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { Audience, DEAFNESS } from '../../src/bullmq/audience.ts';
 import { newEventId, newOrigin, resultChannelOf } from '../../src/bullmq/names.ts';
 import { RedisNotes } from '../../src/bullmq/notes.ts';
+import { ManualClock } from '../../src/testing/manual-clock.ts';
 import { type RedisServer, redisForTest, startRedis } from '../redis-server.ts';
 import { ownPrefix, passed, queueFor, started, told, until } from './scene.ts';
 
@@ -31,6 +35,33 @@ async function listened(server: RedisServer, prefix: string): Promise<string[]> 
   client.on('pmessage', (_pattern, _channel, message: string) => heard.push(message));
   await client.psubscribe(`${prefix}:@results:*`);
   return heard;
+}
+
+/** A way to Redis on which the answers on the first connection take their time. */
+async function slowAnswers(port: number): Promise<{ delay: number; readonly url: string }> {
+  const answers = { delay: 0, url: '' };
+  let connections = 0;
+  const server = createServer((client) => {
+    const isFirst = connections++ === 0;
+    const upstream = connect(port, '127.0.0.1');
+    client.pipe(upstream);
+    upstream.on('data', (data) => {
+      if (isFirst && answers.delay > 0) setTimeout(() => client.write(data), answers.delay);
+      else client.write(data);
+    });
+    for (const [one, other] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
+      one.on('error', () => undefined);
+      one.on('close', () => other.destroy());
+    }
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => void server.close());
+  answers.url = `redis://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return answers;
 }
 
 const subscribers = async (server: RedisServer): Promise<string[]> => {
@@ -63,15 +94,12 @@ describe('results', () => {
     const options = { connection: redis.url, ...NO_LOOKUPS, keepCompleted: { count: 0 }, keepFailed: { count: 0 } };
     const fails = new Collector('fails', () => Promise.reject(new Error('no')));
     const queue = await started([echo(), fails], options);
-    // The first one may be over before anybody listens.
-    await queue
-      .getPublisher()
-      .publish('first', { keys: 'a' })
-      .wait()
-      .catch(() => undefined);
-    const list = await queue.getPublisher().publish('second').wait();
-    expect(list.get('a')?._unsafeUnwrap()).toBe('second');
-    expect(list.get('fails')?._unsafeUnwrapErr()).toMatchObject({ cause: { message: 'no' } });
+    // The first one does not leave before its result can be heard.
+    for (const value of [1, 2]) {
+      const list = await queue.getPublisher().publish(value).wait();
+      expect(list.get('a')?._unsafeUnwrap()).toBe(value);
+      expect(list.get('fails')?._unsafeUnwrapErr()).toMatchObject({ cause: { message: 'no' } });
+    }
   });
 
   test('are told to their publisher alone, on one connection for all collectors, once it waits', async () => {
@@ -112,6 +140,53 @@ describe('results', () => {
     await queue.getPublisher().publish(2, { keys: 'a' }).wait();
     await until(() => heard.length > 0);
     expect(heard).toHaveLength(1);
+  });
+
+  test('are hardly told where nobody waits, and not missed by the first who does', async () => {
+    const server = await redisForTest();
+    const queue = await started(['a', 'b'].map(echo), { connection: server.url, ...NO_LOOKUPS });
+    const publisher = queue.getPublisher();
+    const published = async (): Promise<number> => {
+      const [, calls] = /cmdstat_publish:calls=(\d+)/.exec(String(await server.command('INFO', 'commandstats'))) ?? [];
+      return Number(calls ?? 0);
+    };
+    for (let round = 0; round < 4; round++) {
+      publisher.sendMany(Array.from({ length: 250 }, (_, value) => new Payload(value, { keys: 'a' })));
+      await queue.onIdle();
+    }
+    expect(await published()).toBeGreaterThan(0);
+    expect(await published()).toBeLessThan(500);
+    await passed(DEAFNESS);
+    // The worker has just found again that nobody listens.
+    const before = await published();
+    publisher.publish('nobody', { keys: 'a' });
+    await until(async () => (await published()) > before);
+    const ask = (value: string) => publisher.publish(value, { keys: 'b' }).wait({ timeout: 5_000 });
+    const first = ask('first');
+    await until(async () => (await subscribers(server)).length === 1);
+    const second = ask('second');
+    expect([...(await first).oks(), ...(await second).oks()]).toEqual(['first', 'second']);
+  });
+
+  test('are not missed by a wait that begins while Redis has not answered yet', async () => {
+    const options = { connection: redis.url, prefix: ownPrefix(), ...NO_LOOKUPS };
+    let ended = 0;
+    const counting = new Collector('a', ({ value }) => {
+      ended++;
+      return value;
+    });
+    await started([counting], { ...options, role: 'worker' });
+    const answers = await slowAnswers(redis.port);
+    const queue = await started([echo()], { ...options, connection: answers.url, role: 'publisher' });
+    const publisher = queue.getPublisher();
+    await publisher.publish('first').wait();
+    await passed(2 * DEAFNESS);
+    answers.delay = 300;
+    const event = publisher.publish('second');
+    await until(() => ended === 2);
+    await passed(50);
+    expect(queue.getMetrics().accepted).toBe(1);
+    expect((await event.wait({ timeout: 5_000 })).oks()).toEqual(['second']);
   });
 
   test('that were told while the connection was lost are found as soon as it is back', async () => {
@@ -163,7 +238,7 @@ describe('results', () => {
     const server = await redisForTest();
     await server.command('ACL', 'SETUSER', 'deaf', 'on', '>word', '~*', '+@all', 'resetchannels');
     const connection = { host: '127.0.0.1', port: server.port, username: 'deaf', password: 'word' };
-    const queue = await started([echo()], { connection, lookupInterval: 100 });
+    const queue = await started([echo()], { connection, lookupInterval: 100, sendTimeout: 300 });
     const events = told(queue);
     const publisher = queue.getPublisher();
     for (const value of [1, 2, 3, 4]) expect((await publisher.publish(value).wait()).oks()).toEqual([value]);
@@ -187,7 +262,7 @@ describe('results', () => {
     const queue = await started([echo(), new Collector('never', () => new Promise(() => undefined))], {
       connection: server.url,
       lookupInterval: 100,
-      sendTimeout: 30_000,
+      sendTimeout: 300,
       lockDuration: 30_000,
     });
     const publisher = queue.getPublisher();
@@ -249,6 +324,29 @@ describe('a conclusion', () => {
     await client.publish(`${prefix}:@results:end`, 'end');
     await until(() => heard.includes('end'));
     expect(heard).toEqual(['told', 'end']);
+  });
+});
+
+describe('an audience', () => {
+  test('is believed to be away for a quarter of a second from when nobody was told, each for itself', async () => {
+    const clock = new ManualClock();
+    const audience = new Audience(clock);
+    expect(audience.mayListen('a')).toBe(true);
+    const at = clock.now();
+    await clock.advance(100);
+    audience.nobody('a', at);
+    expect([audience.mayListen('a'), audience.mayListen('b')]).toEqual([false, true]);
+    await clock.advance(DEAFNESS - 101);
+    expect(audience.mayListen('a')).toBe(false);
+    await clock.advance(1);
+    expect(audience.mayListen('a')).toBe(true);
+  });
+
+  test('is forgotten rather than remembered without end', () => {
+    const audience = new Audience(new ManualClock());
+    for (let at = 0; at <= 1_000; at++) audience.nobody(`channel ${at}`, 0);
+    expect(audience.mayListen('channel 0')).toBe(true);
+    expect(audience.mayListen('channel 1000')).toBe(false);
   });
 });
 
