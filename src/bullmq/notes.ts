@@ -34,10 +34,10 @@ export interface Conclusion {
   readonly token: string;
   /** How long it is to be remembered that the job completed, in milliseconds; 0 for not at all. */
   readonly ttl: number;
-  /** Where its result is waited for; undefined if it is not to be told. */
-  readonly channel: string | undefined;
-  /** What is told there. */
-  readonly news: string;
+  /** Where its result is waited for. */
+  readonly channel: string;
+  /** What is told there; undefined for nothing. */
+  readonly news: string | undefined;
 }
 
 /** What is kept beside the jobs. All that talks to the database behind BullMQ's back is behind this. */
@@ -50,8 +50,10 @@ export interface Notes {
   announced(now: number, ttl: number): Promise<Announcement[]>;
   /** Whether a job has completed. */
   isDone(queue: string, jobId: string): Promise<boolean>;
+  /** Tells what comes of a job. How many listened. */
+  tell(channel: string, news: string): Promise<number>;
   /**
-   * A job ends with this worker, if that still has it: what is to be said and remembered of that. How many listened;
+   * A job ends with this worker, if that still has it: what is to be told and remembered of that. How many listened;
    * undefined if nothing was told.
    */
   conclude(conclusion: Conclusion): Promise<number | undefined>;
@@ -87,7 +89,7 @@ const SCANNED = 1_000;
  */
 const CONCLUDE = `if redis.call('GET',KEYS[1])~=ARGV[1] then return end
 if ARGV[2]~='0' then redis.call('SET',KEYS[2],'1','PX',ARGV[2]) end
-if ARGV[3]~='' then return redis.call('PUBLISH',ARGV[3],ARGV[4]) end`;
+if ARGV[4]~='' then return redis.call('PUBLISH',ARGV[3],ARGV[4]) end`;
 
 /** {@link Notes} in Redis. No collector's queue has a name with an `@`, so the keys meet nobody else's. */
 export class RedisNotes implements Notes {
@@ -125,9 +127,13 @@ export class RedisNotes implements Notes {
     return (await this.#redis.exists(this.#done(queue, jobId))) === 1;
   }
 
+  tell(channel: string, news: string): Promise<number> {
+    return this.#redis.publish(channel, news);
+  }
+
   async conclude({ queue, jobId, lockKey, token, ttl, channel, news }: Conclusion): Promise<number | undefined> {
     const doneKey = ttl === 0 ? lockKey : this.#done(queue, jobId);
-    const listeners = await this.#redis.eval(CONCLUDE, 2, lockKey, doneKey, token, Math.ceil(ttl), channel ?? '', news);
+    const listeners = await this.#redis.eval(CONCLUDE, 2, lockKey, doneKey, token, Math.ceil(ttl), channel, news ?? '');
     return (listeners as number | null) ?? undefined;
   }
 

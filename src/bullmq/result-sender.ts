@@ -47,34 +47,34 @@ export class ResultSender {
    *
    * @param envelope - null if nobody wants the result
    */
-  conclude({ id }: Job, token: string, envelope: Envelope | null, isDone: boolean): void {
+  conclude(job: Job, token: string, envelope: Envelope | null, isDone: boolean): void {
     const { settings, notes, audience } = this.#parts;
-    const jobId = id as string;
+    const jobId = job.id as string;
     const channel = resultChannelOf(settings.prefix, jobId);
     const news = envelope !== null && audience.mayListen(channel) ? writeNews(jobId, envelope) : undefined;
     const ttl = isDone && settings.seal.signs ? settings.maxAge + MOST_SKEW : 0;
     if (ttl === 0 && news === undefined) return;
     const at = settings.clock.now();
-    notes
-      .conclude({
-        queue: this.#lane.queueName,
-        jobId,
-        lockKey: `${this.#lane.queue.toKey(jobId)}:lock`,
-        token,
-        ttl,
-        channel: news === undefined ? undefined : channel,
-        news: news ?? '',
-      })
-      .then(
-        (listeners) => {
-          this.#refusal = undefined;
-          if (listeners === 0) audience.nobody(channel, at);
-        },
-        (error) => {
-          if (news !== undefined) audience.nobody(channel, at);
-          this.#refused(error);
-        },
-      );
+    const lockKey = `${this.#lane.queue.toKey(jobId)}:lock`;
+    const told =
+      ttl === 0 && news !== undefined && this.#hasLock(job)
+        ? notes.tell(channel, news)
+        : notes.conclude({ queue: this.#lane.queueName, jobId, lockKey, token, ttl, channel, news });
+    told.then(
+      (listeners) => {
+        this.#refusal = undefined;
+        if (listeners === 0) audience.nobody(channel, at);
+      },
+      (error) => {
+        if (news !== undefined) audience.nobody(channel, at);
+        this.#refused(error);
+      },
+    );
+  }
+
+  /** Whether the lock cannot have run out since BullMQ, by its own clock, asked for the job. If not, only Redis knows. */
+  #hasLock({ processedOn = 0 }: Job): boolean {
+    return Date.now() - processedOn < this.#parts.settings.lockDuration;
   }
 
   #refused(error: unknown): void {

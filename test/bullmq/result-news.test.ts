@@ -9,7 +9,7 @@ import { newEventId, newOrigin, resultChannelOf } from '../../src/bullmq/names.t
 import { RedisNotes } from '../../src/bullmq/notes.ts';
 import { ManualClock } from '../../src/testing/manual-clock.ts';
 import { type RedisServer, redisForTest, startRedis } from '../redis-server.ts';
-import { ownPrefix, passed, queueFor, started, told, until } from './scene.ts';
+import { ownPrefix, passed, queueFor, started, told, until, WorkerChild } from './scene.ts';
 
 let redis: RedisServer;
 beforeAll(async () => {
@@ -189,6 +189,23 @@ describe('results', () => {
     expect((await event.wait({ timeout: 5_000 })).oks()).toEqual(['second']);
   });
 
+  test('are not told by a worker that has lost its job to another', { timeout: 40_000 }, async () => {
+    const options = { connection: redis.url, prefix: ownPrefix() };
+    const heard = await listened(redis, options.prefix);
+    const first = await WorkerChild.start(options, ['slow']);
+    const queue = await started([echo('slow')], { ...options, role: 'publisher' });
+    const waiting = queue.getPublisher().publish('once').wait();
+    await until(() => first.said.length > 1);
+    first.process.kill('SIGSTOP');
+    const second = await WorkerChild.start(options, ['slow']);
+    expect((await waiting).oks()).toEqual(['once']);
+    expect(second.said.map(String)).toContain('slow ends,once');
+    first.process.kill('SIGCONT');
+    await until(() => first.said.map(String).includes('slow ends,once'));
+    await passed(200);
+    expect(heard).toHaveLength(1);
+  });
+
   test('that were told while the connection was lost are found as soon as it is back', async () => {
     const server = await redisForTest();
     const options = { connection: server.url, prefix: ownPrefix(), ...NO_LOOKUPS };
@@ -319,7 +336,7 @@ describe('a conclusion', () => {
     const job = { queue: 'a', jobId: 'job', lockKey, token: 'token' };
     await notes.conclude({ ...job, ttl: 0, channel: `${prefix}:@results:told`, news: 'told' });
     expect(await notes.isDone('a', 'job')).toBe(false);
-    await notes.conclude({ ...job, ttl: 1_000, channel: undefined, news: 'not told' });
+    await notes.conclude({ ...job, ttl: 1_000, channel: `${prefix}:@results:told`, news: undefined });
     expect(await notes.isDone('a', 'job')).toBe(true);
     await client.publish(`${prefix}:@results:end`, 'end');
     await until(() => heard.includes('end'));
