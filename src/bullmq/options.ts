@@ -99,7 +99,8 @@ export interface BullMQQueueOptions<T = any> {
    */
   readonly connectTimeout?: number | undefined;
   /**
-   * How long Redis may take to acknowledge a send, before it counts as away.
+   * How long Redis may take to acknowledge a send, before it counts as away; and to answer on the connection for results,
+   * before that is made anew.
    * @default 5000
    */
   readonly sendTimeout?: number | undefined;

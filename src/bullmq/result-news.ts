@@ -32,6 +32,8 @@ export class ResultNews {
   readonly #parts: NewsParts;
   readonly #reader: NewsReader;
   readonly #redis: Redis;
+  /** What went wrong last. */
+  trouble: Error | undefined = undefined;
   #isComplete = false;
   /** Redis owes an answer: without it, the connection is made anew. */
   #deadline: Timer | undefined;
@@ -42,6 +44,7 @@ export class ResultNews {
     this.#reader = reader;
     this.#redis = parts.template.duplicate({ autoResubscribe: false });
     this.#redis.on('error', (error: Error) => {
+      this.trouble = error;
       // The other connections tell of an outage.
       if (error.name === 'ReplyError') this.#refused(error);
     });

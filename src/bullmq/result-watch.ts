@@ -4,7 +4,7 @@ import { describeThrown } from '../core/errors.ts';
 import type { Clock, Timer } from '../schedule/clock.ts';
 import { settlesWithin } from '../schedule/time-limit.ts';
 import { DEAFNESS } from './audience.ts';
-import { JobLostError } from './errors.ts';
+import { BrokerUnavailableError, JobLostError } from './errors.ts';
 import type { JobPart } from './job-part.ts';
 import { RejectedMessageError } from './messages/errors.ts';
 import { readFailure } from './messages/failure-text.ts';
@@ -112,8 +112,10 @@ export class ResultWatch {
   #listen(): ResultNews {
     const { template, prefix, origin, clock, sendTimeout: patience, report, hold } = this.#parts;
     let listening: () => void = () => undefined;
-    hold(settlesWithin(new Promise<void>((resolve) => (listening = resolve)), clock, HOLD));
-    return new ResultNews(
+    const inTime = settlesWithin(new Promise<void>((resolve) => (listening = resolve)), clock, HOLD);
+    hold(inTime);
+    void inTime.then((isHeard) => isHeard || this.#closed || report('news of results', unheard(news.trouble)));
+    const news = new ResultNews(
       { template, channel: resultChannelOf(prefix, origin), clock, patience },
       {
         told: (news) => this.#told(news),
@@ -131,6 +133,7 @@ export class ResultWatch {
         },
       },
     );
+    return news;
   }
 
   /** What is not believed is no result: the job may have a better one. */
@@ -228,6 +231,13 @@ export class ResultWatch {
       this.#check = this.#checkLater();
     }, lookupInterval / 2);
   }
+}
+
+function unheard(cause: Error | undefined): BrokerUnavailableError {
+  const why = cause === undefined ? 'no answer' : describeThrown(cause);
+  return new BrokerUnavailableError(`there is no connection for results, which are looked up meanwhile: ${why}`, {
+    cause,
+  });
 }
 
 function notThere(): JobLostError {

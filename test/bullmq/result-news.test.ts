@@ -274,6 +274,27 @@ describe('results', () => {
     expect((await publisher.publish(5).wait()).oks()).toEqual([5]);
   });
 
+  test('are looked up while Redis takes no more connections, which is said', async () => {
+    const server = await redisForTest();
+    const queue = await started([echo()], { connection: server.url, lookupInterval: 100 });
+    const events = told(queue);
+    const client = clientOf(server);
+    const clients = String(await client.client('LIST'))
+      .trim()
+      .split('\n').length;
+    await client.config('SET', 'maxclients', clients);
+    const publisher = queue.getPublisher();
+    expect((await publisher.publish(1).wait()).oks()).toEqual([1]);
+    const internal = events.filter(({ status }) => status === 'error-internal');
+    expect(internal.map(({ source }) => source)).toEqual(['news of results']);
+    expect(String(internal[0]?.error)).toMatch(
+      /no connection for results.*(EPIPE|ECONNRESET|max number of clients|no answer)/,
+    );
+    await client.config('SET', 'maxclients', 1_000);
+    await until(async () => (await subscribers(server)).length === 1);
+    expect((await publisher.publish(2).wait()).oks()).toEqual([2]);
+  });
+
   test('come on a new connection where Redis answers no more on the old one', async () => {
     const server = await redisForTest();
     const queue = await started([echo(), new Collector('never', () => new Promise(() => undefined))], {
