@@ -240,7 +240,8 @@ class Server implements RedisServer {
   /** By its process id, since another server may have been quicker to take the port. */
   #isReady(reply: string): boolean {
     if (/^(NOAUTH|NOPERM)/.test(reply)) return alive(this.#pid);
-    return reply.includes(`process_id:${this.#pid}\r`) && reply.includes('loading:0');
+    // Not async_loading, which is another field.
+    return reply.includes(`process_id:${this.#pid}\r`) && /^loading:0\r/m.test(reply);
   }
 }
 

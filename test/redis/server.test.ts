@@ -90,3 +90,16 @@ describe('the binary of redis-server', () => {
     expect(findRedisServer({ REDIS_SERVER: binarySaying('Redis server v=6.2.0 sha') }).version).toBe('6.2.0');
   });
 });
+
+test('a server that is started again answers once it has loaded what it keeps', async () => {
+  const redis = await redisForTest({ aof: true });
+  await redis.command(
+    'EVAL',
+    "for i = 1, 200000 do redis.call('RPUSH', 'big', 'some text of some length ' .. i) end",
+    0,
+  );
+  for (let round = 0; round < 3; round++) {
+    await redis.restart();
+    expect(await redis.command('LLEN', 'big')).toBe(200_000);
+  }
+});
