@@ -1,4 +1,4 @@
-import { Queue } from 'bullmq';
+import { type Job, Queue } from 'bullmq';
 import { Collector, type Payload, type ResultList, RetryTask } from 'collector-queue';
 import { type BullMQCollectorQueue, type BullMQQueueOptions, RejectedMessageError } from 'collector-queue/bullmq';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
@@ -53,10 +53,16 @@ async function reasons(queue: BullMQCollectorQueue): Promise<string[]> {
   return (await queue.quarantined()).map(({ reason }) => reason).reverse();
 }
 
+/** The job that ended last; its result is told a moment before it is seen there. */
+async function ended(queue: Queue, how: 'completed' | 'failed'): Promise<Job | undefined> {
+  await until(async () => (await queue.getJobs([how])).length > 0);
+  return (await queue.getJobs([how]))[0];
+}
+
 /** The data of a job that was done, and of one that waits. */
 async function recorded({ queue, intruder, calls }: Scene): Promise<{ data: object; id: string }> {
   await queue.getPublisher().publish('genuine', { keys: 'a' }).wait();
-  const [job] = await intruder.queue('a').getCompleted();
+  const job = await ended(intruder.queue('a'), 'completed');
   calls.length = 0;
   return { data: structuredClone(job?.data), id: job?.id as string };
 }
@@ -150,7 +156,7 @@ describe('with a secret', () => {
     const queue = await started([fail], { connection: redis.url, prefix, secret: SECRET });
     await queue.getPublisher().publish(1).wait();
     const a = new Intruder(prefix).queue('a');
-    const [job] = await a.getFailed();
+    const job = await ended(a, 'failed');
     await job?.retry('failed');
     await until(async () => (await reasons(queue)).length === 1);
     expect(calls).toBe(1);
@@ -245,7 +251,7 @@ describe('a queue', () => {
     const headOf = async (extra: Partial<BullMQQueueOptions>): Promise<object> => {
       const { queue, intruder } = await scene(extra);
       await queue.getPublisher().publish(1, { keys: 'a' }).wait();
-      const [job] = await intruder.queue('a').getCompleted();
+      const job = await ended(intruder.queue('a'), 'completed');
       return JSON.parse(job?.data.body.split('\n')[0]);
     };
     expect(await headOf({ secret: SECRET })).toEqual({ sentAt: expect.any(Number) });
@@ -303,7 +309,7 @@ describe('without a secret', () => {
   test('a job for another collector is not run by this one', async () => {
     const { queue, intruder, calls } = await scene({});
     await queue.getPublisher().publish('genuine', { keys: 'a' }).wait();
-    const [job] = await intruder.queue('a').getCompleted();
+    const job = await ended(intruder.queue('a'), 'completed');
     calls.length = 0;
     await intruder.queue('b').add('b', job?.data);
     await until(async () => (await reasons(queue)).length === 1);
